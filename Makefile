@@ -1,0 +1,32 @@
+# Needs Python 3.11 with pip, and make. Everything else comes from PyPI into .venv.
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+.PHONY: demo test lint figures clean
+
+# Compiles a real network for this machine's CPU, runs it, and times it beside ONNX Runtime.
+demo: .venv/ready
+	PYTHONPATH=. $(BIN)/python -m benchmarks.demo
+
+# Two test processes: the usual machine has two cores, and a test may use both.
+test: lint
+	$(BIN)/python -m pytest -n 2
+
+lint: .venv/ready
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/mypy tests
+	PYTHONPATH=. $(BIN)/lint-imports
+
+# The README's table of figures; takes minutes and wants a quiet machine.
+figures: .venv/ready
+	PYTHONPATH=. $(BIN)/python -m benchmarks
+
+.venv/ready: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --disable-pip-version-check --quiet --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
