@@ -1,0 +1,204 @@
+"""What a caller asks for, and the CreateCompilationJob request that says the same.
+
+Constraints and names: the SageMaker API, CreateCompilationJob.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from compiler.errors import ClientError
+
+FRAMEWORKS = (
+    "TENSORFLOW",
+    "KERAS",
+    "MXNET",
+    "ONNX",
+    "PYTORCH",
+    "XGBOOST",
+    "TFLITE",
+    "DARKNET",
+    "SKLEARN",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompileRequest:
+    """source, output: s3://, file:// or a path; output is the folder or prefix.
+    data_input_config, options: JSON texts as the caller wrote them. keep: folder for
+    intermediates."""
+
+    source: str
+    framework: str
+    target: str
+    output: str
+    name: str | None = None
+    data_input_config: str | None = None
+    framework_version: str | None = None
+    max_runtime_s: int | None = None
+    options: str | None = None
+    kms_key: str | None = None
+    endpoint_url: str | None = None
+    tune: bool = True
+    keep: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.framework not in FRAMEWORKS:
+            raise ClientError(
+                f"Framework {self.framework!r} is not known. hint: one of {', '.join(FRAMEWORKS)}"
+            )
+        if self.max_runtime_s is not None and self.max_runtime_s < 1:
+            raise ClientError("the runtime limit must be at least 1 second.")
+        for member, value in (("input", self.source), ("output", self.output)):
+            if not value.strip():
+                raise ClientError(f"the {member} location is empty.")
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member of the request: its type and what its value must satisfy. ignored: accepted as
+    AWS's own tools send it, without effect here."""
+
+    kind: type
+    low: int | None = None
+    high: int | None = None
+    pattern: str | None = None
+    choices: tuple[str, ...] = ()
+    required: bool = False
+    ignored: bool = False
+
+
+MEMBERS: dict[str, Member] = {
+    "CompilationJobName": Member(str, 1, 63, r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"),
+    "RoleArn": Member(str, ignored=True),
+    "ModelPackageVersionArn": Member(str, 1, 2048),
+    "InputConfig": Member(dict, required=True),
+    "InputConfig.S3Uri": Member(str, 1, 1024, required=True),
+    "InputConfig.DataInputConfig": Member(str, 1, 16384),
+    "InputConfig.Framework": Member(str, choices=FRAMEWORKS, required=True),
+    "InputConfig.FrameworkVersion": Member(str, 3, 10, r"[0-9]\.[A-Za-z0-9.]+"),
+    "OutputConfig": Member(dict, required=True),
+    "OutputConfig.S3OutputLocation": Member(str, 1, 1024, required=True),
+    "OutputConfig.TargetDevice": Member(str, 1),
+    "OutputConfig.TargetPlatform": Member(dict, ignored=True),
+    "OutputConfig.CompilerOptions": Member(str, 3, 1024, r".*"),
+    "OutputConfig.KmsKeyId": Member(str, 0, 2048, r"[a-zA-Z0-9:/_-]*"),
+    "StoppingCondition": Member(dict),
+    "StoppingCondition.MaxRuntimeInSeconds": Member(int, 1, 2419200),
+    "StoppingCondition.MaxWaitTimeInSeconds": Member(int, 1, ignored=True),
+    "StoppingCondition.MaxPendingTimeInSeconds": Member(int, 7200, 2419200, ignored=True),
+    "VpcConfig": Member(dict, ignored=True),
+    "Tags": Member(list, ignored=True),
+}
+
+
+def from_api(body: Any) -> CompileRequest:
+    """The request of a CreateCompilationJob body; all that is wrong in it is reported at once."""
+    if not isinstance(body, dict):
+        raise ClientError("a CreateCompilationJob request is a JSON object.")
+    _check_alternatives(body)
+    if wrong := list(_complaints(body, "")):
+        raise ClientError("; ".join(wrong))
+    source, output = body["InputConfig"], body["OutputConfig"]
+    return CompileRequest(
+        name=body.get("CompilationJobName"),
+        source=source["S3Uri"],
+        framework=source["Framework"],
+        framework_version=source.get("FrameworkVersion"),
+        data_input_config=source.get("DataInputConfig"),
+        target=output["TargetDevice"],
+        output=output["S3OutputLocation"],
+        options=output.get("CompilerOptions"),
+        kms_key=output.get("KmsKeyId") or None,
+        max_runtime_s=body.get("StoppingCondition", {}).get("MaxRuntimeInSeconds"),
+    )
+
+
+def to_api(request: CompileRequest) -> dict[str, Any]:
+    """The CreateCompilationJob body of a request, members without a value left out."""
+    return _present(
+        {
+            "CompilationJobName": request.name,
+            "InputConfig": _present(
+                {
+                    "S3Uri": request.source,
+                    "DataInputConfig": request.data_input_config,
+                    "Framework": request.framework,
+                    "FrameworkVersion": request.framework_version,
+                }
+            ),
+            "OutputConfig": _present(
+                {
+                    "S3OutputLocation": request.output,
+                    "TargetDevice": request.target,
+                    "CompilerOptions": request.options,
+                    "KmsKeyId": request.kms_key,
+                }
+            ),
+            "StoppingCondition": _present({"MaxRuntimeInSeconds": request.max_runtime_s}),
+        }
+    )
+
+
+def _present(members: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _check_alternatives(body: Mapping[str, Any]) -> None:
+    """The members of which exactly one may be there."""
+    package = body.get("ModelPackageVersionArn")
+    if package is not None and "InputConfig" in body:
+        raise ClientError(
+            "InputConfig and ModelPackageVersionArn cannot be specified at the same time."
+        )
+    if package is not None:
+        raise ClientError(f"Model package {package} does not exist.")
+    if "InputConfig" not in body:
+        raise ClientError("Either InputConfig or ModelPackageVersionArn must be specified.")
+    output = body.get("OutputConfig")
+    if not isinstance(output, dict):
+        return
+    if "TargetDevice" in output and "TargetPlatform" in output:
+        raise ClientError("TargetDevice and TargetPlatform cannot be specified at the same time.")
+    if "TargetPlatform" in output:
+        raise ClientError("TargetPlatform is not supported; name a TargetDevice, see neoc targets.")
+    if "TargetDevice" not in output:
+        raise ClientError("Either TargetDevice or TargetPlatform must be specified.")
+
+
+def _complaints(value: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    """Each sentence names the member by its path, such as InputConfig.Framework."""
+    known = [path for path in MEMBERS if path.rpartition(".")[0] == prefix.rstrip(".")]
+    for path in known:
+        if MEMBERS[path].required and path.removeprefix(prefix) not in value:
+            yield f"{path} is missing"
+    for name, child in value.items():
+        path = f"{prefix}{name}"
+        if path not in known:
+            near = get_close_matches(path, known, n=1)
+            yield f"{path} is not a member of the request" + (f"; {near[0]}?" if near else "")
+        elif complaint := _complaint(MEMBERS[path], child):
+            yield f"{path} {complaint}"
+        elif isinstance(child, dict) and not MEMBERS[path].ignored:
+            yield from _complaints(child, f"{path}.")
+
+
+def _complaint(member: Member, value: Any) -> str | None:
+    """What is wrong with one value, or None."""
+    if not isinstance(value, member.kind) or isinstance(value, bool):
+        return f"must be of type {TYPES[member.kind]}, not {value!r:.60}"
+    if member.choices and value not in member.choices:
+        return f"must be one of {', '.join(member.choices)}, not {value!r:.60}"
+    size, unit = (value, "") if isinstance(value, int) else (len(value), " characters")
+    if member.low is not None and size < member.low:
+        return f"must be at least {member.low}{unit}, not {size}"
+    if member.high is not None and size > member.high:
+        return f"must be at most {member.high}{unit}, not {size}"
+    if member.pattern is not None and not re.fullmatch(member.pattern, value):
+        return f"must match {member.pattern}, not {value!r:.60}"
+    return None
+
+
+TYPES = {str: "string", int: "integer", dict: "object", list: "list"}
