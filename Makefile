@@ -1,5 +1,5 @@
 # Needs Python 3.11 with pip, and make. Everything else comes from PyPI into .venv.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
 
 .PHONY: demo test lint figures clean
