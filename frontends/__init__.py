@@ -1,0 +1,46 @@
+"""Any framework in, one IR out.
+
+`load` is the door: a framework's name, a model file or an unpacked archive, and the text of
+DataInputConfig give a `Model`. `FRONTENDS` knows every framework of the API.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from frontends import archive, inputs, onnx
+from frontends.model import DataInputConfig, Model, ModelError
+
+Loader = Callable[[Path, DataInputConfig | None], Model]
+
+
+def _not_yet(framework: str) -> Loader:
+    def load(path: Path, config: DataInputConfig | None) -> Model:
+        raise ModelError(
+            f"Framework {framework} is not supported yet. Export the model to ONNX "
+            "and compile it with the framework ONNX."
+        )
+
+    return load
+
+
+FRONTENDS: dict[str, Loader] = {
+    "TENSORFLOW": _not_yet("TENSORFLOW"),
+    "KERAS": _not_yet("KERAS"),
+    "MXNET": _not_yet("MXNET"),
+    "ONNX": onnx.load,
+    "PYTORCH": _not_yet("PYTORCH"),
+    "XGBOOST": _not_yet("XGBOOST"),
+    "TFLITE": _not_yet("TFLITE"),
+    "DARKNET": _not_yet("DARKNET"),
+    "SKLEARN": _not_yet("SKLEARN"),
+}
+
+
+def load(framework: str, path: Path, inputs_text: str | None) -> Model:
+    """Load the model at `path`, a file or the folder it was unpacked into. Raises ModelError."""
+    loader = FRONTENDS.get(framework.upper())
+    if loader is None:
+        raise ModelError(f"Framework '{framework}' is unknown; known are {', '.join(FRONTENDS)}")
+    config = inputs.parse(inputs_text)
+    model = archive.find_model(framework.upper(), path) if path.is_dir() else path
+    return loader(model, config)

@@ -1,0 +1,174 @@
+"""Our ONNX importer: protobuf in, clean Relax with static shapes out.
+
+    read -> shapes -> convert -> Model
+
+Every other framework's graph comes in through it.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import tvm
+from onnx import helper, numpy_helper
+from onnx.onnx_pb import ModelProto, TypeProto, ValueInfoProto
+from tvm import relax
+
+from frontends.model import DataInputConfig, Model, ModelError, Signature, Tensor
+from frontends.onnx import graph as graphs
+from frontends.onnx.builder import Builder, const, dtype, shape
+from frontends.onnx.convert import Converter, Scope
+
+CANNOT_LOAD = (
+    "Framework cannot load ONNX model. Please make sure the framework you select is correct."
+)
+CANNOT_CONVERT = (
+    "TVM cannot convert ONNX model. Please make sure the framework you selected is correct."
+)
+CANNOT_DERIVE = (
+    "We are unable to extract DataInputConfig from the model due to {}. "
+    "Please override by providing a DataInputConfig during compilation job creation."
+)
+
+
+def load(path: Path, config: DataInputConfig | None) -> Model:
+    """Import an ONNX file for the shapes of `config`. Raises ModelError."""
+    try:
+        proto = graphs.read(path)
+        declared = _inputs(proto)
+    except ModelError as cause:
+        raise ModelError(f"{CANNOT_LOAD} {cause}") from cause
+    inputs = _shaped(declared, config)
+    try:
+        module, outputs = _convert(proto, inputs)
+    except ModelError as cause:
+        version = graphs.version_text(proto)
+        raise ModelError(f"{CANNOT_CONVERT} {cause}\n{version}") from cause
+    derived = json.dumps({t.name: list(t.shape) for t in inputs}) if config is None else None
+    return Model(
+        module=module,
+        signature=Signature(inputs, outputs),
+        oracle=path,
+        derived=derived,
+        framework_version=f"opset {graphs.opsets(proto).get('', 1)}",
+    )
+
+
+def _inputs(proto: ModelProto) -> dict[str, ValueInfoProto]:
+    """The graph's inputs that are no initialisers, each a tensor of a dtype that compiles."""
+    stored = {t.name for t in proto.graph.initializer}
+    inputs = {i.name: i for i in proto.graph.input if i.name not in stored}
+    for value in inputs.values():
+        if value.type.WhichOneof("value") != "tensor_type":
+            raise ModelError(f"input '{value.name}' is not a tensor; only tensors can be compiled")
+        if _dtype(value.type) not in graphs.DTYPES:
+            raise ModelError(f"input '{value.name}' has elements of type {_dtype(value.type)}")
+    return inputs
+
+
+def _dtype(tensor: TypeProto) -> str:
+    return str(np.dtype(helper.tensor_dtype_to_np_dtype(tensor.tensor_type.elem_type)))
+
+
+def _declared_shape(value: ValueInfoProto) -> list[int | str | None] | None:
+    """Fixed dimensions as numbers, named ones as their names; None for an unknown rank."""
+    tensor = value.type.tensor_type
+    if not tensor.HasField("shape"):
+        return None
+    return [
+        d.dim_value if d.HasField("dim_value") else (d.dim_param or None) for d in tensor.shape.dim
+    ]
+
+
+def _shaped(
+    declared: Mapping[str, ValueInfoProto], config: DataInputConfig | None
+) -> tuple[Tensor, ...]:
+    """Every input with its concrete shape, from the client's config or else the model's own."""
+    given = _named(declared, config)
+    tensors = []
+    for name, value in declared.items():
+        own = _declared_shape(value)
+        if name in given:
+            _check_shape(name, given[name], own)
+            dims = given[name]
+        elif own is not None and all(isinstance(d, int) and d > 0 for d in own):
+            dims = tuple(d for d in own if isinstance(d, int))
+        elif config is None:
+            raise ModelError(CANNOT_DERIVE.format(f"input '{name}' having the shape {own}"))
+        else:
+            raise ModelError(
+                f"DataInputConfig has no shape for input '{name}', which the model gives as {own}"
+            )
+        tensors.append(Tensor(name, dims, _dtype(value.type)))
+    return tuple(tensors)
+
+
+def _named(
+    declared: Mapping[str, ValueInfoProto], config: DataInputConfig | None
+) -> Mapping[str, tuple[int, ...]]:
+    names = list(declared)
+    if isinstance(config, list):
+        if len(config) != len(names):
+            raise ModelError(
+                f"DataInputConfig lists {len(config)} shapes; the model has {len(names)} inputs: "
+                f"{names}"
+            )
+        return dict(zip(names, config, strict=True))
+    given = config or {}
+    if unknown := [name for name in given if name not in declared]:
+        raise ModelError(
+            f"DataInputConfig names the input '{unknown[0]}', which the model does not have; "
+            f"its inputs are {names}"
+        )
+    return given
+
+
+def _check_shape(name: str, dims: tuple[int, ...], own: list[int | str | None] | None) -> None:
+    if bad := [d for d in dims if d < 1]:
+        raise ModelError(
+            f"DataInputConfig gives input '{name}' the dimension {bad[0]} in {list(dims)}; "
+            "every dimension must be a positive number"
+        )
+    if own is None:
+        return
+    if len(dims) != len(own):
+        raise ModelError(
+            f"DataInputConfig gives input '{name}' {len(dims)} dimensions, {list(dims)}; "
+            f"the model has {len(own)}: {own}"
+        )
+    for i, (mine, fixed) in enumerate(zip(dims, own, strict=True)):
+        if isinstance(fixed, int) and fixed > 0 and fixed != mine:
+            raise ModelError(
+                f"DataInputConfig gives input '{name}' {mine} at dimension {i}, "
+                f"which the model fixes to {fixed}"
+            )
+
+
+def _convert(
+    proto: ModelProto, inputs: tuple[Tensor, ...]
+) -> tuple[tvm.IRModule, tuple[Tensor, ...]]:
+    block = relax.BlockBuilder()
+    params = [relax.Var(_identifier(t.name), relax.TensorType(t.shape, t.dtype)) for t in inputs]
+    scope: Scope = {t.name: graphs.array(t) for t in proto.graph.initializer}
+    for sparse in proto.graph.sparse_initializer:
+        scope[sparse.values.name] = numpy_helper.to_array(sparse)
+    scope.update(zip([t.name for t in inputs], params, strict=True))
+    converter = Converter(Builder(block))
+    with block.function("main", params):
+        with block.dataflow():
+            converter.run(proto.graph, scope, graphs.opsets(proto))
+            results = [(o.name, scope[o.name]) for o in proto.graph.output]
+            made = [(name, v) for name, v in results if v is not None]
+            output = block.emit_output(relax.Tuple([const(v, "") for _, v in made]))
+        block.emit_func_output(output)
+    converter.check()
+    outputs = tuple(Tensor(name, shape(v), dtype(v)) for name, v in made)
+    if bad := [t for t in outputs if t.dtype not in graphs.DTYPES]:
+        raise ModelError(f"output '{bad[0].name}' has elements of type {bad[0].dtype}")
+    return block.get(), outputs
+
+
+def _identifier(name: str) -> str:
+    words = "".join(c if c.isalnum() else "_" for c in name)
+    return words if words[:1].isalpha() else f"input_{words}"

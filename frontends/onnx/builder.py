@@ -1,0 +1,166 @@
+"""What an op function writes with: it emits Relax calls and knows every shape.
+
+A value is a numpy array while it is constant, and a Relax variable of known shape once it depends
+on an input. `b(R.add, x, 1.0)` emits one call; constants and Python numbers among the operands
+become Relax constants of the variable's dtype.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tvm
+from tvm import relax, tirx
+
+from frontends.model import ModelError
+from frontends.onnx.graph import Array, Node
+
+Value = Array | relax.Expr
+Operand = Value | int | float | bool
+
+R = relax.op
+
+
+def shape(value: Value) -> tuple[int, ...]:
+    if isinstance(value, np.ndarray):
+        return value.shape
+    return tuple(int(d) for d in value.ty.shape)
+
+
+def dtype(value: Value) -> str:
+    """numpy's name."""
+    return str(value.dtype) if isinstance(value, np.ndarray) else str(value.ty.dtype)
+
+
+def rank(value: Value) -> int:
+    return len(shape(value))
+
+
+def size(value: Value) -> int:
+    return math.prod(shape(value))
+
+
+def is_float(value: Value) -> bool:
+    return "float" in dtype(value)
+
+
+def axis_of(axis: int, ndim: int) -> int:
+    """`axis` counted from the front."""
+    if not -ndim <= axis < max(ndim, 1):
+        raise ModelError(f"axis {axis} is outside a tensor of rank {ndim}")
+    return axis % ndim if ndim else 0
+
+
+def constant(value: Value | None, what: str) -> Array:
+    """`value` as numpy. Raises ModelError where the graph computes it from an input."""
+    if not isinstance(value, np.ndarray):
+        raise ModelError(f"{what} must be a constant, but the graph computes it from an input")
+    return value
+
+
+def integers(value: Value | Sequence[int], what: str) -> list[int]:
+    """A constant list of integers, given as a tensor or as an attribute."""
+    if isinstance(value, (tuple, list)):
+        return [int(v) for v in value]
+    return [int(v) for v in constant(value, what).reshape(-1)]
+
+
+def const(value: Operand, like: str) -> relax.Expr:
+    """A Relax expression: numbers take the dtype `like`, arrays keep their own."""
+    if isinstance(value, (bool, int, float, np.generic)):
+        value = np.asarray(value, like)
+    if isinstance(value, np.ndarray):
+        return relax.const(tvm.runtime.tensor(np.ascontiguousarray(value).reshape(value.shape)))
+    return value
+
+
+class Builder:
+    """Emits into one dataflow block. `node` is the node under conversion."""
+
+    def __init__(self, block: relax.BlockBuilder) -> None:
+        self.block = block
+        self.node: Node
+
+    def __call__(self, op: Callable[..., Any], *operands: Operand, **attrs: Any) -> relax.Var:
+        like = next(
+            (dtype(v) for v in operands if not isinstance(v, (bool, int, float))), "float32"
+        )
+        return self.emit(op(*[const(v, like) for v in operands], **attrs))
+
+    def emit(self, expr: relax.Expr) -> relax.Var:
+        return self.block.emit(expr, name_hint=self.node.hint)
+
+    def wants(self, index: int) -> bool:
+        """Whether anybody named the node's output at `index`."""
+        return index < len(self.node.outputs) and bool(self.node.outputs[index])
+
+    def reshape(self, x: Value, to: Sequence[int]) -> Value:
+        if shape(x) == tuple(to):
+            return x
+        if isinstance(x, np.ndarray):
+            return x.reshape(to)
+        return self(R.reshape, x, shape=tuple(to))
+
+    def transpose(self, x: Value, order: Sequence[int]) -> Value:
+        if list(order) == sorted(order):
+            return x
+        if isinstance(x, np.ndarray):
+            return x.transpose(order)
+        return self(R.permute_dims, x, axes=list(order))
+
+    def cast(self, x: Value, to: str) -> Value:
+        if dtype(x) == to:
+            return x
+        return x.astype(to) if isinstance(x, np.ndarray) else self(R.astype, x, dtype=to)
+
+    def clip(self, x: Value, low: float, high: float) -> Value:
+        """Bounds in x's dtype: Relax would take Python's numbers for float64."""
+        bounds = {"min": tirx.const(low, dtype(x)), "max": tirx.const(high, dtype(x))}
+        return self(R.clip, x, **bounds)
+
+    def take(self, x: Value, indices: Array, axis: int) -> Value:
+        """Constant indices, all in range."""
+        if indices.ndim == 1 and np.array_equal(indices, np.arange(shape(x)[axis])):
+            return x
+        return self(R.take, x, indices, axis=axis)
+
+    def pick(self, x: Value, ranges: Sequence[range]) -> Value:
+        """The elements that one range an axis names."""
+        axes = [i for i, r in enumerate(ranges) if r != range(shape(x)[i])]
+        if not axes:
+            return x
+        if not all(ranges):
+            return np.zeros([len(r) for r in ranges], dtype(x))
+        if any(ranges[a].step < 0 for a in axes):
+            for a in axes:
+                x = self.take(x, np.asarray(ranges[a]), a)
+            return x
+        return self(
+            R.strided_slice,
+            x,
+            axes=axes,
+            begin=[ranges[a].start for a in axes],
+            end=[ranges[a].stop for a in axes],
+            strides=[ranges[a].step for a in axes],
+        )
+
+    def concat(self, parts: Sequence[Value], axis: int) -> Value:
+        like = dtype(parts[0])
+        return self.emit(R.concat(relax.Tuple([const(p, like) for p in parts]), axis=axis))
+
+    def split(self, x: Value, lengths: Sequence[int], axis: int) -> tuple[Value, ...]:
+        """Parts of the given lengths; empty ones are constants."""
+        ends = [sum(lengths[: i + 1]) for i in range(len(lengths))]
+        if len(lengths) == 1:
+            return (x,)
+        if not all(lengths):
+            whole = [range(d) for d in shape(x)]
+            spans = [range(e - n, e) for n, e in zip(lengths, ends, strict=True)]
+            return tuple(self.pick(x, whole[:axis] + [s] + whole[axis + 1 :]) for s in spans)
+        parts = self(R.split, x, indices_or_sections=ends[:-1], axis=axis)
+        return self.fields(parts, len(lengths))
+
+    def fields(self, parts: relax.Var, count: int) -> tuple[Value, ...]:
+        """What an op of several results gave."""
+        return tuple(self.emit(relax.TupleGetItem(parts, i)) for i in range(count))

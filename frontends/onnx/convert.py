@@ -1,0 +1,224 @@
+"""Walk a graph in order: fold what is constant, emit the rest, collect everything unsupported.
+
+Each node is tried as: a branch whose condition is known, a constant, an op of the table, and last
+the function body that ONNX's own schema gives for a composite op.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx.onnx_pb import AttributeProto, FunctionProto, GraphProto, TypeProto
+
+from frontends.model import ModelError
+from frontends.onnx import graph as graphs
+from frontends.onnx import ops
+from frontends.onnx.builder import Builder, Value, dtype, shape, size
+from frontends.onnx.fold import fold, foldable
+from frontends.onnx.graph import Node
+
+Scope = dict[str, Value | None]  # None: made by a node that could not be converted
+
+
+class Converter:
+    """Converts nodes into `builder`; `check` raises once for everything that went wrong."""
+
+    def __init__(self, builder: Builder) -> None:
+        self.builder = builder
+        self.missing: list[tuple[Node, int]] = []
+        self.problems: list[str] = []
+
+    def run(
+        self, graph: GraphProto | FunctionProto, scope: Scope, opsets: Mapping[str, int]
+    ) -> None:
+        """Add the outputs of every node to `scope`."""
+        for node in graphs.nodes(graph):
+            scope.update(zip(node.outputs, self._outputs(node, scope, opsets), strict=False))
+
+    def check(self) -> None:
+        """Raise ModelError if any node was unsupported or wrong, naming them all."""
+        if not self.missing and not self.problems:
+            return
+        lines = list(self.problems)
+        if self.missing:
+            names = ", ".join(sorted({repr(node.qualified) for node, _ in self.missing}))
+            lines.append(f"The following operators are not implemented: {{{names}}}")
+            lines += [
+                f"node '{n.title}' ({n.qualified}, opset {version})" for n, version in self.missing
+            ]
+        raise ModelError("\n".join(lines))
+
+    def _outputs(
+        self, node: Node, scope: Scope, opsets: Mapping[str, int]
+    ) -> Sequence[Value | None]:
+        failed = [None] * len(node.outputs)
+        version = opsets.get(node.domain, 1)
+        known = all(scope.get(name) is not None for name in node.inputs if name)
+        if not known:  # an earlier node failed; this one is only looked up, to report all at once
+            if not self._supported(node, version):
+                self.missing.append((node, version))
+            return failed
+        inputs = [scope[name] if name else None for name in node.inputs]
+        try:
+            outputs = self._convert(node, inputs, scope, opsets)
+        except Unsupported:
+            self.missing.append((node, version))
+            return failed
+        except ModelError as cause:
+            self.problems.append(
+                f"node '{node.title}' ({node.qualified}, opset {version}): {cause}"
+            )
+            return failed
+        except Exception as cause:  # TVM and numpy refuse with many types
+            text = (str(cause).strip() or type(cause).__name__).splitlines()[-1]
+            self.problems.append(f"node '{node.title}' ({node.qualified}, opset {version}): {text}")
+            return failed
+        return outputs
+
+    def _supported(self, node: Node, version: int) -> bool:
+        known = ops.find(node.domain, node.op, version) is not None
+        return known or node.op == "If" or _schema_with_body(node, version) is not None
+
+    def _convert(
+        self,
+        node: Node,
+        inputs: Sequence[Value | None],
+        scope: Scope,
+        opsets: Mapping[str, int],
+    ) -> Sequence[Value | None]:
+        if node.op == "If" and not node.domain:
+            return self._branch(node, inputs, scope, opsets)
+        if foldable(node, inputs):
+            folded = fold(node, inputs, opsets)
+            if folded is not None:
+                return folded
+        version = opsets.get(node.domain, 1)
+        function = ops.find(node.domain, node.op, version)
+        if function is None:
+            return self._body(node, inputs, version)
+        self.builder.node = node
+        made = _call(function, self.builder, inputs, node.attributes)
+        return [_filled(v) for v in _all_wanted(node, made)]
+
+    def _branch(
+        self,
+        node: Node,
+        inputs: Sequence[Value | None],
+        scope: Scope,
+        opsets: Mapping[str, int],
+    ) -> Sequence[Value | None]:
+        """An If whose condition is known is the branch it takes."""
+        if not isinstance(inputs[0], np.ndarray):
+            raise Unsupported
+        branch = node.attributes["then_branch" if inputs[0].item() else "else_branch"]
+        inner = {**scope, **{t.name: graphs.array(t) for t in branch.initializer}}
+        self.run(branch, inner, opsets)
+        return [inner[o.name] for o in branch.output]
+
+    def _body(
+        self, node: Node, inputs: Sequence[Value | None], version: int
+    ) -> Sequence[Value | None]:
+        """A composite op through the body in ONNX's schema."""
+        schema = _schema_with_body(node, version)
+        body = _body_of(schema, node, inputs, version) if schema else None
+        if schema is None or body is None:
+            raise Unsupported
+        given = {a.name: a for a in node.proto.attribute}
+        defaults = {n: a.default_value for n, a in schema.attributes.items()}
+        bound = {**{n: d for n, d in defaults.items() if d.type}, **given}
+        _bind(body, bound)
+        inner: Scope = dict(zip(body.input, inputs, strict=False))
+        _drop_absent(body, inner)
+        failures = len(self.missing)
+        self.run(body, inner, {o.domain: o.version for o in body.opset_import})
+        if len(self.missing) > failures:  # report the op the client knows, not its inside
+            del self.missing[failures:]
+            raise Unsupported
+        return [inner.get(name) for name in body.output]
+
+
+class Unsupported(Exception):
+    """No converter and no body: reported together with its like."""
+
+
+def _call(
+    function: Callable[..., Any],
+    builder: Builder,
+    inputs: Sequence[Value | None],
+    attributes: Mapping[str, Any],
+) -> tuple[Value, ...]:
+    """The op function's signature is its schema: an attribute it does not name is an error."""
+    given = list(inputs)
+    while given and given[-1] is None:
+        given.pop()
+    try:
+        bound = inspect.signature(function).bind(builder, *given, **attributes)
+    except TypeError as cause:
+        raise ModelError(f"{cause}") from cause
+    made = function(*bound.args, **bound.kwargs)
+    return made if isinstance(made, tuple) else (made,)
+
+
+def _all_wanted(node: Node, made: Sequence[Value]) -> Sequence[Value]:
+    if extra := [name for name in node.outputs[len(made) :] if name]:
+        raise ModelError(f"its output '{extra[0]}' is not implemented")
+    return made
+
+
+def _filled(value: Value) -> Value:
+    """An empty tensor has only one value, so it is constant."""
+    return value if size(value) else np.zeros(shape(value), dtype(value))
+
+
+def _schema_with_body(node: Node, version: int) -> onnx.defs.OpSchema | None:
+    try:
+        schema = onnx.defs.get_schema(node.op, version, node.domain)
+    except onnx.defs.SchemaError:
+        return None
+    return schema if schema.has_function or schema.has_context_dependent_function else None
+
+
+def _body_of(
+    schema: onnx.defs.OpSchema, node: Node, inputs: Sequence[Value | None], version: int
+) -> FunctionProto | None:
+    body = FunctionProto()
+    if schema.has_function:
+        body.CopyFrom(schema.function_body)
+        return body
+    types = [_type(v).SerializeToString() for v in inputs]
+    made = schema.get_context_dependent_function(node.proto.SerializeToString(), types)
+    body.ParseFromString(made)
+    return body
+
+
+def _type(value: Value | None) -> TypeProto:
+    if value is None:
+        return TypeProto()
+    element = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype(value)))
+    return onnx.helper.make_tensor_type_proto(element, shape(value))
+
+
+def _bind(body: FunctionProto, bound: Mapping[str, AttributeProto]) -> None:
+    """Replace references to the function's attributes by their values; drop the unset ones."""
+    for node in body.node:
+        attributes = []
+        for attribute in node.attribute:
+            if source := attribute.ref_attr_name:
+                if source not in bound:
+                    continue
+                name = attribute.name
+                attribute = AttributeProto()
+                attribute.CopyFrom(bound[source])
+                attribute.name = name
+            attributes.append(attribute)
+        del node.attribute[:]
+        node.attribute.extend(attributes)
+
+
+def _drop_absent(body: FunctionProto, scope: Scope) -> None:
+    """Inputs that the caller left out become absent inputs of the body's nodes."""
+    absent = {name for name in body.input if scope.get(name) is None}
+    for node in body.node:
+        node.input[:] = ["" if name in absent else name for name in node.input]

@@ -1,0 +1,78 @@
+"""Constant folding: a node whose inputs are all numpy arrays is computed, not emitted.
+
+This is what turns exporters' shape arithmetic into plain numbers before Relax sees it.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from onnx import helper
+from onnx.defs import onnx_opset_version
+from onnx.onnx_pb import GraphProto, ValueInfoProto
+from onnx.reference import ReferenceEvaluator
+
+from frontends.model import ModelError
+from frontends.onnx.graph import Array, Node
+
+# No trained model holds a larger tensor, and a hostile one could ask for any size in a few bytes.
+MAX_BYTES = 2**30
+
+# Their constants decide the result's size; the others' results are no larger than their inputs.
+ELEMENTS: dict[str, Callable[..., float]] = {
+    "ConstantOfShape": lambda shape: _product(shape),
+    "Expand": lambda x, shape: max(1, x.size) * _product(shape),
+    "Tile": lambda x, repeats, *_: x.size * _product(repeats),
+    "Range": lambda start, limit, delta: abs((float(limit) - float(start)) / (float(delta) or 1)),
+    "OneHot": lambda indices, depth, values: indices.size * float(np.max(depth)),
+    "Pad": lambda x, pads=(), *_: math.prod(
+        float(d + max(0, a) + max(0, b))
+        for d, a, b in zip(x.shape, pads[: x.ndim], pads[x.ndim :], strict=False)
+    ),
+    "Resize": lambda x, roi=None, scales=None, sizes=None: (
+        x.size * _product(scales) if scales is not None and len(scales) else _product(sizes)
+    ),
+    "Upsample": lambda x, scales: x.size * _product(scales),
+    "MatMul": lambda a, b: float(a.size) * b.size,
+}
+
+RANDOM = frozenset("Bernoulli Multinomial RandomNormalLike RandomUniformLike Dropout".split())
+
+
+def _product(values: Array | None) -> float:
+    return math.prod(float(v) for v in np.ravel(values)) if values is not None else 1.0
+
+
+def foldable(node: Node, inputs: Sequence[Any]) -> bool:
+    """Whether every input is known now, and computing the node has no surprises."""
+    known = bool(inputs) and all(v is None or isinstance(v, np.ndarray) for v in inputs)
+    subgraph = any(isinstance(a, GraphProto) for a in node.attributes.values())
+    return known and not subgraph and node.op not in RANDOM
+
+
+def fold(
+    node: Node, inputs: Sequence[Array | None], opsets: Mapping[str, int]
+) -> tuple[Array, ...] | None:
+    """The node's outputs; None where the reference evaluator cannot compute them."""
+    present = [v for v in inputs if v is not None]
+    if elements := ELEMENTS.get(node.op):
+        bytes_ = elements(*inputs) * max((v.itemsize for v in present), default=8)
+        if bytes_ > MAX_BYTES:
+            raise ModelError(
+                f"a constant of {bytes_:.3g} bytes is more than the {MAX_BYTES} allowed"
+            )
+    if node.op == "ConstantOfShape":  # the one that 'light' models fill all their weights with
+        value = node.attributes.get("value", np.zeros(1, np.float32)).reshape(-1)[0]
+        return (np.broadcast_to(value, [int(d) for d in present[0]]),)
+    try:
+        feeds = {n: v for n, v in zip(node.inputs, inputs, strict=True) if n}
+        outputs = [ValueInfoProto(name=n) for n in node.outputs if n]
+        alone = helper.make_graph(
+            [node.proto], "fold", [ValueInfoProto(name=n) for n in feeds], outputs
+        )
+        versions = {"": onnx_opset_version(), **opsets}
+        results = iter(ReferenceEvaluator(alone, opsets=versions).run(None, feeds))
+        return tuple(np.asarray(next(results) if n else 0) for n in node.outputs)
+    except Exception:  # any failure means the same: emit the node instead
+        return None

@@ -1,0 +1,187 @@
+"""An ONNX file, read as hostile data: bounded, checked, external data only from its own folder.
+
+A `Node` is the protobuf's node with Python values for attributes; nothing below it sees protobuf.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import external_data_helper, helper, inliner, numpy_helper
+from onnx.onnx_pb import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
+
+from frontends.model import ModelError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+# Protobuf itself cannot hold more in one message; larger models keep their weights beside it.
+MAX_FILE_BYTES = 2**31 - 1
+
+DTYPES = frozenset(
+    "float16 bfloat16 float32 float64 bool int8 int16 int32 int64 uint8 uint16 uint32 uint64".split()
+)
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node. Absent optional inputs are ''. A graph attribute stays a GraphProto."""
+
+    op: str
+    domain: str
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Any]
+    proto: NodeProto
+
+    @property
+    def qualified(self) -> str:
+        return f"{self.domain}::{self.op}" if self.domain else self.op
+
+    @property
+    def title(self) -> str:
+        """How messages name the node: its own name, else what it makes."""
+        return self.name or next((o for o in self.outputs if o), "unnamed")
+
+    @property
+    def hint(self) -> str:
+        """A legal name for the variables that the node becomes."""
+        words = re.sub(r"\W+", "_", self.title).strip("_")
+        return words if words[:1].isalpha() else f"{self.op}_{words}".rstrip("_")
+
+
+def domain(name: str) -> str:
+    """ONNX's own operators carry either spelling."""
+    return "" if name == "ai.onnx" else name
+
+
+def nodes(graph: GraphProto | onnx.FunctionProto) -> Iterator[Node]:
+    for proto in graph.node:
+        yield Node(
+            op=proto.op_type,
+            domain=domain(proto.domain),
+            name=proto.name,
+            inputs=tuple(proto.input),
+            outputs=tuple(proto.output),
+            attributes={a.name: _attribute(a) for a in proto.attribute},
+            proto=proto,
+        )
+
+
+def _attribute(proto: AttributeProto) -> Any:
+    value = helper.get_attribute_value(proto)
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, TensorProto):
+        return array(value)
+    if isinstance(value, (str, int, float, GraphProto)):
+        return value
+    if proto.type in (AttributeProto.INTS, AttributeProto.FLOATS):
+        return tuple(value)
+    if proto.type == AttributeProto.STRINGS:
+        return tuple(v.decode(errors="replace") for v in value)
+    return value
+
+
+def array(tensor: TensorProto) -> Array:
+    """A stored tensor as numpy. Raises ModelError when its bytes do not fill its shape."""
+    try:
+        return numpy_helper.to_array(tensor)
+    except (ValueError, TypeError, KeyError) as cause:
+        raise ModelError(f"tensor '{tensor.name}' cannot be read: {cause}") from cause
+
+
+def opsets(model: ModelProto) -> dict[str, int]:
+    return {domain(o.domain): o.version for o in model.opset_import}
+
+
+def version_text(model: ModelProto) -> str:
+    found = f"ir {model.ir_version}, opset {opsets(model).get('', 'not found')}"
+    return f"ONNX Version running: {onnx.__version__}. Model Version found: {found}."
+
+
+def read(path: Path) -> ModelProto:
+    """Parse and check a file. Raises ModelError with the cause alone; the caller adds Neo's text."""
+    size = path.stat().st_size
+    if size > MAX_FILE_BYTES:
+        raise ModelError(f"{path.name} has {size} bytes; a protobuf has at most {MAX_FILE_BYTES}")
+    model = ModelProto()
+    try:
+        model.ParseFromString(path.read_bytes())
+    except DecodeError as cause:
+        raise ModelError(f"{path.name} is not an ONNX protobuf, or is truncated") from cause
+    _check(model, path.name)
+    if model.functions:
+        model = inliner.inline_local_functions(model)
+    for tensor in _tensors(model.graph):
+        if external_data_helper.uses_external_data(tensor):
+            _load_external(tensor, path.parent)
+    return model
+
+
+def _check(model: ModelProto, name: str) -> None:
+    """What every ONNX model has, so that a file cut at a field's end is not taken for one."""
+    if not model.ir_version or not model.opset_import or not model.HasField("graph"):
+        raise ModelError(f"{name} is not an ONNX model, or is truncated: it has no graph or opset")
+    if not model.graph.output:
+        raise ModelError(f"{name} is truncated or broken: its graph has no outputs")
+    newest = onnx.defs.onnx_opset_version()
+    opset = opsets(model).get("", newest)
+    if not 1 <= opset <= newest:
+        raise ModelError(f"{name} needs opset {opset}; 1 to {newest} are known")
+    known = {t.name for t in model.graph.initializer} | {i.name for i in model.graph.input}
+    known |= {t.values.name for t in model.graph.sparse_initializer}
+    for node in model.graph.node:
+        if missing := [i for i in node.input if i and i not in known]:
+            label = node.name or node.op_type
+            raise ModelError(f"node '{label}' reads '{missing[0]}', which nothing before it makes")
+        known.update(node.output)
+    if missing := [o.name for o in model.graph.output if o.name not in known]:
+        raise ModelError(f"nothing in the graph makes its output '{missing[0]}'")
+
+
+def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                yield attribute.t
+            yield from attribute.tensors
+            if attribute.HasField("g"):
+                yield from _tensors(attribute.g)
+            for inner in attribute.graphs:
+                yield from _tensors(inner)
+
+
+def _load_external(tensor: TensorProto, folder: Path) -> None:
+    """Fill `raw_data` from a file of the model's folder, and from nowhere else."""
+    entries = {e.key: e.value for e in tensor.external_data}
+    location = entries.get("location", "")
+    source = (folder / location).resolve()
+    inside = source.is_relative_to(folder.resolve())
+    if not location or Path(location).is_absolute() or ".." in Path(location).parts or not inside:
+        raise ModelError(
+            f"tensor '{tensor.name}' keeps its data in '{location}', outside the model's folder"
+        )
+    if not source.is_file():
+        raise ModelError(f"tensor '{tensor.name}' needs the file '{location}', which is missing")
+    try:
+        offset = int(entries.get("offset", 0))
+        length = int(entries.get("length", source.stat().st_size - offset))
+    except ValueError as cause:
+        raise ModelError(f"tensor '{tensor.name}' has a bad offset or length") from cause
+    if offset < 0 or length < 0 or offset + length > source.stat().st_size:
+        raise ModelError(
+            f"tensor '{tensor.name}' needs bytes {offset} to {offset + length} of '{location}', "
+            f"which has {source.stat().st_size}"
+        )
+    with source.open("rb") as file:
+        file.seek(offset)
+        tensor.raw_data = file.read(length)
+    tensor.ClearField("external_data")
+    tensor.data_location = TensorProto.DEFAULT

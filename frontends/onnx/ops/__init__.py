@@ -1,0 +1,58 @@
+"""The op table: (domain, op) -> the first opset of each behaviour -> function.
+
+A function's signature is the op's schema: inputs are positional, attributes keyword-only. A version
+is listed only where behaviour changed; the highest not above the model's opset is used.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from frontends.onnx.ops import (
+    activation,
+    conv,
+    elementwise,
+    index,
+    linear,
+    norm,
+    pool,
+    reduce,
+    resize,
+    structure,
+)
+
+Function = Callable[..., Any]
+Row = Function | dict[int, Function]
+
+
+def merge(*tables: dict[str, Row]) -> dict[str, dict[int, Function]]:
+    """One table of many; an op defined twice is a mistake of ours."""
+    merged: dict[str, dict[int, Function]] = {}
+    for table in tables:
+        for name, row in table.items():
+            if name in merged:
+                raise ValueError(f"operator {name} has two rows")
+            merged[name] = row if isinstance(row, dict) else {1: row}
+    return merged
+
+
+OPS = {
+    "": merge(
+        activation.OPS,
+        conv.OPS,
+        elementwise.OPS,
+        index.OPS,
+        linear.OPS,
+        norm.OPS,
+        pool.OPS,
+        reduce.OPS,
+        resize.OPS,
+        structure.OPS,
+    ),
+}
+
+
+def find(domain: str, op: str, version: int) -> Function | None:
+    """The function for an op at an opset; None when it has none."""
+    row = OPS.get(domain, {}).get(op, {})
+    usable = [v for v in row if v <= version]
+    return row[max(usable)] if usable else None

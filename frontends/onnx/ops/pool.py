@@ -1,0 +1,193 @@
+"""Pooling over any number of spatial axes, two at a time.
+
+A maximum of maxima is the maximum, and a mean's divisor is the product of each axis's own count, so
+a pool over three axes is one over the last two, then one over the first. One axis runs as two.
+"""
+
+import math
+from collections.abc import Sequence
+
+from frontends.model import ModelError
+from frontends.onnx.builder import Builder, R, Value, rank, shape
+from frontends.onnx.ops.window import Window, resolve
+
+
+def max_pool(
+    b: Builder,
+    x: Value,
+    *,
+    kernel_shape: Sequence[int],
+    auto_pad: str = "NOTSET",
+    ceil_mode: int = 0,
+    dilations: Sequence[int] = (),
+    pads: Sequence[int] = (),
+    storage_order: int = 0,
+    strides: Sequence[int] = (),
+) -> Value:
+    window = resolve(
+        shape(x)[2:],
+        kernel_shape,
+        strides=strides,
+        dilations=dilations,
+        pads=pads,
+        auto_pad=auto_pad,
+        ceil_mode=ceil_mode,
+    )
+    return _pool(b, R.nn.max_pool2d, x, window)
+
+
+def average_pool(
+    b: Builder,
+    x: Value,
+    *,
+    kernel_shape: Sequence[int],
+    auto_pad: str = "NOTSET",
+    ceil_mode: int = 0,
+    count_include_pad: int = 0,
+    dilations: Sequence[int] = (),
+    pads: Sequence[int] = (),
+    strides: Sequence[int] = (),
+) -> Value:
+    window = resolve(
+        shape(x)[2:],
+        kernel_shape,
+        strides=strides,
+        dilations=dilations,
+        pads=pads,
+        auto_pad=auto_pad,
+        ceil_mode=ceil_mode,
+    )
+    if count_include_pad and ceil_mode and pads:
+        return _pool_of_padded(b, x, window, pads)
+    return _pool(b, R.nn.avg_pool2d, x, window, count_include_pad=bool(count_include_pad))
+
+
+def _pool_of_padded(b: Builder, x: Value, window: Window, pads: Sequence[int]) -> Value:
+    """The given padding counts in the mean, what ceil_mode adds does not: so pad first."""
+    axes = len(window.kernel)
+    widths = [0, 0, 0, 0]
+    for i in range(axes):
+        widths += [pads[i], pads[axes + i]]
+    padded = b(R.nn.pad, x, pad_width=widths, pad_value=0.0)
+    rest = tuple(max(0, e - p) for e, p in zip(window.after, pads[axes:], strict=True))
+    zeros = (0,) * axes
+    inner = Window(window.kernel, window.strides, window.dilations, zeros, rest, window.output)
+    return _pool(b, R.nn.avg_pool2d, padded, inner)
+
+
+def lp_pool(
+    b: Builder,
+    x: Value,
+    *,
+    kernel_shape: Sequence[int],
+    auto_pad: str = "NOTSET",
+    ceil_mode: int = 0,
+    dilations: Sequence[int] = (),
+    p: int = 2,
+    pads: Sequence[int] = (),
+    strides: Sequence[int] = (),
+) -> Value:
+    """(sum |x|^p)^(1/p): a mean that counts the padding, times the window's size."""
+    window = resolve(
+        shape(x)[2:],
+        kernel_shape,
+        strides=strides,
+        dilations=dilations,
+        pads=pads,
+        auto_pad=auto_pad,
+        ceil_mode=ceil_mode,
+    )
+    powers = b(R.power, b(R.abs, x), float(p))
+    means = _pool(b, R.nn.avg_pool2d, powers, window, count_include_pad=True)
+    return b(R.power, b(R.multiply, means, float(math.prod(kernel_shape))), 1 / p)
+
+
+def _pool(b: Builder, op: object, x: Value, window: Window, **attrs: object) -> Value:
+    """Pool the last two axes with the others folded into the channels, then the axes before."""
+    axes = rank(x) - 2
+    if axes < 1:
+        raise ModelError(f"an input {shape(x)} has no spatial dimensions")
+    done = axes
+    while done > 0:
+        first = max(0, done - 2)
+        x = _pool_axes(b, op, x, window, range(first, done), attrs)
+        done = first
+    return x
+
+
+def _pool_axes(
+    b: Builder, op: object, x: Value, window: Window, axes: range, attrs: dict[str, object]
+) -> Value:
+    def pair(values: Sequence[int], fill: int) -> tuple[int, ...]:
+        picked = tuple(values[a] for a in axes)
+        return picked if len(picked) == 2 else (*picked, fill)
+
+    dims = list(shape(x))
+    low, high = 2 + axes[0], 3 + axes[-1]
+    kernel, strides = pair(window.kernel, 1), pair(window.strides, 1)
+    padding = pair(window.before, 0) + pair(window.after, 0)
+    if (kernel, strides, padding) == ((1, 1), (1, 1), (0, 0, 0, 0)):
+        return x
+    height = dims[low]
+    width = math.prod(dims[low + 1 :]) if len(axes) == 1 else dims[low + 1]
+    y = b(
+        op,
+        b.reshape(x, (dims[0], math.prod(dims[1:low]), height, width)),
+        pool_size=kernel,
+        strides=strides,
+        padding=padding,
+        dilation=pair(window.dilations, 1),
+        layout="NCHW",
+        **attrs,
+    )
+    return b.reshape(y, (*dims[:low], *shape(y)[2 : 2 + len(axes)], *dims[high:]))
+
+
+def global_average_pool(b: Builder, x: Value) -> Value:
+    return b(R.mean, x, axis=list(range(2, rank(x))), keepdims=True)
+
+
+def global_max_pool(b: Builder, x: Value) -> Value:
+    return b(R.max, x, axis=list(range(2, rank(x))), keepdims=True)
+
+
+def global_lp_pool(b: Builder, x: Value, *, p: int = 2) -> Value:
+    powers = b(R.power, b(R.abs, x), float(p))
+    return b(R.power, b(R.sum, powers, axis=list(range(2, rank(x))), keepdims=True), 1 / p)
+
+
+def local_response(
+    b: Builder,
+    x: Value,
+    *,
+    size: int,
+    alpha: float = 0.0001,
+    beta: float = 0.75,
+    bias: float = 1.0,
+) -> Value:
+    """LRN: x / (bias + alpha * mean of squares over `size` neighbouring channels) ^ beta."""
+    dims = shape(x)
+    rows = b.reshape(b(R.multiply, x, x), (dims[0], 1, dims[1], math.prod(dims[2:])))
+    before = (size - 1) // 2
+    means = b(
+        R.nn.avg_pool2d,
+        rows,
+        pool_size=(size, 1),
+        strides=(1, 1),
+        padding=(before, 0, size - 1 - before, 0),
+        count_include_pad=True,
+        layout="NCHW",
+    )
+    base = b(R.add, b(R.multiply, b.reshape(means, dims), alpha), bias)
+    return b(R.divide, x, b(R.power, base, beta))
+
+
+OPS = {
+    "AveragePool": average_pool,
+    "GlobalAveragePool": global_average_pool,
+    "GlobalLpPool": global_lp_pool,
+    "GlobalMaxPool": global_max_pool,
+    "LRN": local_response,
+    "LpPool": lp_pool,
+    "MaxPool": max_pool,
+}
