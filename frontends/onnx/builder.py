@@ -7,7 +7,7 @@ become Relax constants of the variable's dtype.
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import tvm
@@ -16,15 +16,19 @@ from tvm import relax, tirx
 from frontends.model import ModelError
 from frontends.onnx.graph import Array, Node
 
-Value = Array | relax.Expr
-Operand = Value | int | float | bool
+Value: TypeAlias = Array | relax.Expr
+Operand: TypeAlias = Value | int | float | bool
+
+# How op modules declare themselves: name -> function, or its versions by first opset.
+Function: TypeAlias = Callable[..., Any]
+Table: TypeAlias = dict[str, Function | dict[int, Function]]
 
 R = relax.op
 
 
 def shape(value: Value) -> tuple[int, ...]:
     if isinstance(value, np.ndarray):
-        return value.shape
+        return tuple(value.shape)
     return tuple(int(d) for d in value.ty.shape)
 
 
@@ -83,9 +87,8 @@ class Builder:
         self.node: Node
 
     def __call__(self, op: Callable[..., Any], *operands: Operand, **attrs: Any) -> relax.Var:
-        like = next(
-            (dtype(v) for v in operands if not isinstance(v, (bool, int, float))), "float32"
-        )
+        tensors = (v for v in operands if not isinstance(v, (bool, int, float)))
+        like = next(map(dtype, tensors), "float32")
         return self.emit(op(*[const(v, like) for v in operands], **attrs))
 
     def emit(self, expr: relax.Expr) -> relax.Var:
@@ -157,7 +160,7 @@ class Builder:
         if not all(lengths):
             whole = [range(d) for d in shape(x)]
             spans = [range(e - n, e) for n, e in zip(lengths, ends, strict=True)]
-            return tuple(self.pick(x, whole[:axis] + [s] + whole[axis + 1 :]) for s in spans)
+            return tuple(self.pick(x, [*whole[:axis], s, *whole[axis + 1 :]]) for s in spans)
         parts = self(R.split, x, indices_or_sections=ends[:-1], axis=axis)
         return self.fields(parts, len(lengths))
 

@@ -172,16 +172,16 @@ def _filled(value: Value) -> Value:
     return value if size(value) else np.zeros(shape(value), dtype(value))
 
 
-def _schema_with_body(node: Node, version: int) -> onnx.defs.OpSchema | None:
+def _schema_with_body(node: Node, version: int) -> Any:
     try:
-        schema = onnx.defs.get_schema(node.op, version, node.domain)
+        schema: Any = onnx.defs.get_schema(node.op, version, node.domain)
     except onnx.defs.SchemaError:
         return None
     return schema if schema.has_function or schema.has_context_dependent_function else None
 
 
 def _body_of(
-    schema: onnx.defs.OpSchema, node: Node, inputs: Sequence[Value | None], version: int
+    schema: Any, node: Node, inputs: Sequence[Value | None], version: int
 ) -> FunctionProto | None:
     body = FunctionProto()
     if schema.has_function:

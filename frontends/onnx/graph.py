@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # ships none
 from onnx import external_data_helper, helper, inliner, numpy_helper
 from onnx.onnx_pb import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 
@@ -23,7 +23,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 MAX_FILE_BYTES = 2**31 - 1
 
 DTYPES = frozenset(
-    "float16 bfloat16 float32 float64 bool int8 int16 int32 int64 uint8 uint16 uint32 uint64".split()
+    "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 "
+    "float16 bfloat16 float32 float64".split()
 )
 
 
@@ -106,7 +107,7 @@ def version_text(model: ModelProto) -> str:
 
 
 def read(path: Path) -> ModelProto:
-    """Parse and check a file. Raises ModelError with the cause alone; the caller adds Neo's text."""
+    """Parse and check a file. Raises ModelError with the cause alone."""
     size = path.stat().st_size
     if size > MAX_FILE_BYTES:
         raise ModelError(f"{path.name} has {size} bytes; a protobuf has at most {MAX_FILE_BYTES}")

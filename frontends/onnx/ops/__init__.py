@@ -4,9 +4,7 @@ A function's signature is the op's schema: inputs are positional, attributes key
 is listed only where behaviour changed; the highest not above the model's opset is used.
 """
 
-from collections.abc import Callable
-from typing import Any
-
+from frontends.onnx.builder import Function, Table
 from frontends.onnx.ops import (
     activation,
     conv,
@@ -20,11 +18,8 @@ from frontends.onnx.ops import (
     structure,
 )
 
-Function = Callable[..., Any]
-Row = Function | dict[int, Function]
 
-
-def merge(*tables: dict[str, Row]) -> dict[str, dict[int, Function]]:
+def merge(*tables: Table) -> dict[str, dict[int, Function]]:
     """One table of many; an op defined twice is a mistake of ours."""
     merged: dict[str, dict[int, Function]] = {}
     for table in tables:

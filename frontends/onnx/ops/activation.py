@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from frontends.onnx.builder import Builder, R, Value, axis_of, dtype, rank, shape
+from frontends.onnx.builder import Builder, R, Table, Value, axis_of, dtype, rank, shape
 
 
 def relu(b: Builder, x: Value, *, consumed_inputs: tuple[int, ...] = ()) -> Value:
@@ -135,7 +135,7 @@ def hardmax_flat(b: Builder, x: Value, *, axis: int = 1) -> Value:
     return b.reshape(hardmax(b, _flat(b, x, axis), axis=1), shape(x))
 
 
-OPS = {
+OPS: Table = {
     "Celu": celu,
     "Elu": elu,
     "Gelu": gelu,

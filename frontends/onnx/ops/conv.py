@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from frontends.model import ModelError
-from frontends.onnx.builder import Builder, R, Value, rank, shape
+from frontends.onnx.builder import Builder, R, Table, Value, rank, shape
 from frontends.onnx.ops.window import per_axis, resolve
 
 
@@ -182,4 +182,4 @@ def _biased(b: Builder, y: Value, bias: Value | None) -> Value:
     return b(R.add, y, b.reshape(bias, (1, math.prod(shape(bias)), 1, 1)))
 
 
-OPS = {"Conv": conv, "ConvTranspose": conv_transpose}
+OPS: Table = {"Conv": conv, "ConvTranspose": conv_transpose}

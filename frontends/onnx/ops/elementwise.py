@@ -1,17 +1,24 @@
 """One output element from one element of each input: arithmetic, comparison, logic, bits, casts."""
 
-from collections.abc import Callable
 from functools import reduce
-from typing import Any
 
 import numpy as np
-from onnx import helper
+from onnx import TensorProto, helper
 
 from frontends.model import ModelError
-from frontends.onnx.builder import Builder, R, Value, constant, dtype, is_float, rank, shape
+from frontends.onnx.builder import (
+    Builder,
+    Function,
+    R,
+    Table,
+    Value,
+    constant,
+    dtype,
+    is_float,
+    rank,
+    shape,
+)
 from frontends.onnx.graph import DTYPES, Array
-
-Function = Callable[..., Any]
 
 UNARY = {
     "Abs": R.abs,
@@ -179,7 +186,7 @@ def cast(
     b: Builder, x: Value, *, to: int | str, saturate: int = 1, round_mode: str = "up"
 ) -> Value:
     """`to` is a name before opset 6. `saturate` concerns 8-bit floats only, which are refused."""
-    number = getattr(helper.TensorProto, to) if isinstance(to, str) else to
+    number = getattr(TensorProto, to) if isinstance(to, str) else to
     target = str(np.dtype(helper.tensor_dtype_to_np_dtype(number)))
     if target not in DTYPES:
         raise ModelError(f"casts to {target} are not implemented")
@@ -226,7 +233,7 @@ def dropout_attribute(
     return x, np.ones(shape(x), bool)
 
 
-OPS = {
+OPS: Table = {
     **{name: unary(op) for name, op in UNARY.items()},
     **{name: binary(op) for name, op in BINARY.items()},
     "Add": commutative(R.add),

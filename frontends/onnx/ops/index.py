@@ -1,14 +1,12 @@
 """Indexing by tensors. Negative indices count from the end, as in Python."""
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 
 from frontends.model import ModelError
 from frontends.onnx.builder import (
     Builder,
     R,
+    Table,
     Value,
     axis_of,
     constant,
@@ -95,7 +93,7 @@ def one_hot(b: Builder, indices: Value, depth: Value, values: Value, *, axis: in
     """A comparison with the places; values outside the depth match none. values: [off, on]."""
     count = integers(depth, "depth")[0]
     axis = axis_of(axis, rank(indices) + 1)
-    places = b.reshape(indices, shape(indices)[:axis] + (1,) + shape(indices)[axis:])
+    places = b.reshape(indices, (*shape(indices)[:axis], 1, *shape(indices)[axis:]))
     places = b.cast(places, "int64") if "int" not in dtype(places) else places
     wrapped = b(R.where, b(R.less, places, 0), b(R.add, places, count), places)
     row = np.arange(count, dtype=dtype(wrapped)).reshape([-1] + [1] * (rank(indices) - axis))
@@ -125,8 +123,6 @@ def compress(b: Builder, x: Value, condition: Value, *, axis: int | None = None)
         return b.take(b.reshape(x, (int(np.prod(shape(x))),)), picked, 0)
     return b.take(x, picked, axis_of(axis, rank(x)))
 
-
-Table = dict[str, Callable[..., Any] | dict[int, Callable[..., Any]]]
 
 OPS: Table = {
     "Compress": compress,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from frontends.onnx.builder import Builder, R, Value, is_float
+from frontends.onnx.builder import Builder, R, Table, Value, is_float
 
 
 def matmul(b: Builder, x: Value, y: Value) -> Value:
@@ -40,4 +40,4 @@ def _scaled(b: Builder, x: Value, factor: float) -> Value:
     return b(R.multiply, x, factor if is_float(x) else int(factor))
 
 
-OPS = {"Gemm": gemm, "MatMul": matmul}
+OPS: Table = {"Gemm": gemm, "MatMul": matmul}

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from frontends.model import ModelError
-from frontends.onnx.builder import Builder, R, Value, axis_of, dtype, rank, shape
+from frontends.onnx.builder import Builder, R, Table, Value, axis_of, dtype, rank, shape
 
 
 def batch_norm(
@@ -136,7 +136,7 @@ def lp_norm(b: Builder, x: Value, *, axis: int = -1, p: int = 2) -> Value:
     return b(R.divide, x, total)
 
 
-OPS = {
+OPS: Table = {
     "BatchNormalization": batch_norm,
     "GroupNormalization": group_norm,
     "InstanceNormalization": instance_norm,

@@ -5,10 +5,11 @@ a pool over three axes is one over the last two, then one over the first. One ax
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from frontends.model import ModelError
-from frontends.onnx.builder import Builder, R, Value, rank, shape
+from frontends.onnx.builder import Builder, R, Table, Value, rank, shape
 from frontends.onnx.ops.window import Window, resolve
 
 
@@ -102,7 +103,7 @@ def lp_pool(
     return b(R.power, b(R.multiply, means, float(math.prod(kernel_shape))), 1 / p)
 
 
-def _pool(b: Builder, op: object, x: Value, window: Window, **attrs: object) -> Value:
+def _pool(b: Builder, op: Callable[..., Any], x: Value, window: Window, **attrs: Any) -> Value:
     """Pool the last two axes with the others folded into the channels, then the axes before."""
     axes = rank(x) - 2
     if axes < 1:
@@ -116,7 +117,7 @@ def _pool(b: Builder, op: object, x: Value, window: Window, **attrs: object) -> 
 
 
 def _pool_axes(
-    b: Builder, op: object, x: Value, window: Window, axes: range, attrs: dict[str, object]
+    b: Builder, op: Callable[..., Any], x: Value, window: Window, axes: range, attrs: dict[str, Any]
 ) -> Value:
     def pair(values: Sequence[int], fill: int) -> tuple[int, ...]:
         picked = tuple(values[a] for a in axes)
@@ -182,7 +183,7 @@ def local_response(
     return b(R.divide, x, b(R.power, base, beta))
 
 
-OPS = {
+OPS: Table = {
     "AveragePool": average_pool,
     "GlobalAveragePool": global_average_pool,
     "GlobalLpPool": global_lp_pool,

@@ -6,6 +6,7 @@ from typing import Any
 from frontends.onnx.builder import (
     Builder,
     R,
+    Table,
     Value,
     axis_of,
     dtype,
@@ -155,7 +156,7 @@ def cumulative_sum(
     return b(R.flip, y, axis=along) if reverse else y
 
 
-OPS: dict[str, Any] = {
+OPS: Table = {
     **{n: {1: by_attribute(f), v: by_input(f, each)} for n, (f, each, v) in REDUCTIONS.items()},
     "ArgMax": arg(R.argmax),
     "ArgMin": arg(R.argmin),

@@ -14,6 +14,7 @@ from frontends.model import ModelError
 from frontends.onnx.builder import (
     Builder,
     R,
+    Table,
     Value,
     axis_of,
     constant,
@@ -293,7 +294,7 @@ def upsample_attribute(
     return resize_10(b, x, np.asarray(scales), mode=mode)
 
 
-OPS = {
+OPS: Table = {
     "Resize": {10: resize_10, 11: resize},
     "Upsample": {7: upsample_attribute, 9: resize_10},
 }

@@ -10,6 +10,7 @@ from frontends.model import ModelError
 from frontends.onnx.builder import (
     Builder,
     R,
+    Table,
     Value,
     axis_of,
     constant,
@@ -264,7 +265,7 @@ def trilu(b: Builder, x: Value, k: Value | None = None, *, upper: int = 1) -> Va
     return b(R.where, mask, x, 0)
 
 
-OPS: dict[str, Any] = {
+OPS: Table = {
     "Concat": concat,
     "Constant": constant_node,
     "DepthToSpace": depth_to_space,
