@@ -1,0 +1,63 @@
+"""What tests share: the CPU's limits, the stock client's environment, and deterministic chance."""
+
+import fcntl
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+import targets
+from benchmarks.models import cache_folder
+from targets import isa
+
+# The same examples everywhere: a failure on one machine is a failure on all. No deadline, since
+# a shared machine stalls for reasons that are not ours.
+settings.register_profile("neoc", derandomize=True, deadline=None, database=None)
+settings.load_profile("neoc")
+
+ISAS = {"avx2": isa.AVX2, "avx512": isa.AVX512, "neon": isa.NEON}
+
+# What the client of a device needs, and not one package more: in particular no TVM.
+DLR_PACKAGES = ("dlr==1.10.0", "numpy==2.4.6", "requests==2.34.2", "distro==1.9.0")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers("isa"):
+        name = marker.args[0]
+        if not targets.runs_here(ISAS[name]):
+            pytest.skip(f"this CPU lacks {name}")
+
+
+@pytest.fixture(scope="session")
+def dlr_python() -> Path:
+    """The Python of an environment that holds the unmodified `dlr` client, and no TVM.
+
+    Made once and kept in the user's cache folder. Run it with `-I`, away from the checkout.
+    """
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    folder = cache_folder().parent / f"dlr-1.10.0-python{version}"
+    python = folder / "env" / "bin" / "python"
+    ready = folder / "ready"
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # test processes run side by side
+        if not ready.exists():
+            subprocess.run(
+                [sys.executable, "-m", "venv", "--clear", str(folder / "env")], check=True
+            )
+            pip = [python, "-m", "pip", "install", "--quiet", *DLR_PACKAGES]
+            subprocess.run(pip, check=True)
+            _silence(folder)
+            ready.touch()
+    return python
+
+
+def _silence(folder: Path) -> None:
+    """The client calls its maker at each import and load unless its own switch says no."""
+    package = next(folder.glob("env/lib/python*/site-packages/dlr"))
+    (package / "counter").mkdir(exist_ok=True)
+    switch = package / "counter" / "ccm_config.json"
+    switch.write_text(json.dumps({"enable_phone_home": False}))
