@@ -8,7 +8,8 @@ frontends' ModelError and targets' TargetError are the client's too; they live i
 """
 
 REASON_LIMIT = 1024  # FailureReason of the API, in characters
-CATEGORIES = ("InputConfiguration: ", "CompilationError: ", "OutputConfiguration: ")
+INPUT, OUTPUT = "InputConfiguration: ", "OutputConfiguration: "
+CATEGORIES = (INPUT, "CompilationError: ", OUTPUT)
 
 
 class CompileError(Exception):
@@ -29,7 +30,7 @@ def reason(exc: BaseException) -> str:
     if isinstance(exc, ClientError) or _is_named(exc, "targets.profile", "TargetError"):
         text = f"ClientError: {text}"
     elif _is_named(exc, "frontends.model", "ModelError"):
-        category = "" if text.startswith(CATEGORIES) else CATEGORIES[0]
+        category = "" if text.startswith(CATEGORIES) else INPUT
         text = f"ClientError: {category}{text}"
     elif isinstance(exc, CompileError):
         text = f"ServerError: {text}"

@@ -24,9 +24,14 @@ FRAMEWORKS = (
 )
 
 
+TYPES = {str: "string", int: "integer", dict: "object", list: "list"}
+PLATFORM = ("Os", "Arch", "Accelerator")
+
+
 @dataclass(frozen=True, kw_only=True)
 class CompileRequest:
-    """source, output: s3://, file:// or a path; output is the folder or prefix.
+    """source, output: s3://, file:// or a path; output is the folder or prefix. target: a
+    TargetDevice, or a TargetPlatform as LINUX/X86_64.
     data_input_config, options: JSON texts as the caller wrote them. keep: folder for
     intermediates."""
 
@@ -61,7 +66,7 @@ class Member:
     """A member of the request: its type and what its value must satisfy. ignored: accepted as
     AWS's own tools send it, without effect here."""
 
-    kind: type
+    kind: type[Any]
     low: int | None = None
     high: int | None = None
     pattern: str | None = None
@@ -82,7 +87,14 @@ MEMBERS: dict[str, Member] = {
     "OutputConfig": Member(dict, required=True),
     "OutputConfig.S3OutputLocation": Member(str, 1, 1024, required=True),
     "OutputConfig.TargetDevice": Member(str, 1),
-    "OutputConfig.TargetPlatform": Member(dict, ignored=True),
+    "OutputConfig.TargetPlatform": Member(dict),
+    "OutputConfig.TargetPlatform.Os": Member(str, choices=("ANDROID", "LINUX"), required=True),
+    "OutputConfig.TargetPlatform.Arch": Member(
+        str, choices=("X86_64", "X86", "ARM64", "ARM_EABI", "ARM_EABIHF"), required=True
+    ),
+    "OutputConfig.TargetPlatform.Accelerator": Member(
+        str, choices=("INTEL_GRAPHICS", "MALI", "NVIDIA", "NNA")
+    ),
     "OutputConfig.CompilerOptions": Member(str, 3, 1024, r".*"),
     "OutputConfig.KmsKeyId": Member(str, 0, 2048, r"[a-zA-Z0-9:/_-]*"),
     "StoppingCondition": Member(dict),
@@ -108,7 +120,7 @@ def from_api(body: Any) -> CompileRequest:
         framework=source["Framework"],
         framework_version=source.get("FrameworkVersion"),
         data_input_config=source.get("DataInputConfig"),
-        target=output["TargetDevice"],
+        target=output.get("TargetDevice") or _slashed(output["TargetPlatform"]),
         output=output["S3OutputLocation"],
         options=output.get("CompilerOptions"),
         kms_key=output.get("KmsKeyId") or None,
@@ -132,7 +144,7 @@ def to_api(request: CompileRequest) -> dict[str, Any]:
             "OutputConfig": _present(
                 {
                     "S3OutputLocation": request.output,
-                    "TargetDevice": request.target,
+                    **_target(request.target),
                     "CompilerOptions": request.options,
                     "KmsKeyId": request.kms_key,
                 }
@@ -140,6 +152,17 @@ def to_api(request: CompileRequest) -> dict[str, Any]:
             "StoppingCondition": _present({"MaxRuntimeInSeconds": request.max_runtime_s}),
         }
     )
+
+
+def _slashed(platform: Mapping[str, str]) -> str:
+    """LINUX/X86_64 or LINUX/X86_64/NVIDIA, which no device is called."""
+    return "/".join(platform[part] for part in PLATFORM if part in platform)
+
+
+def _target(name: str) -> dict[str, Any]:
+    if "/" not in name:
+        return {"TargetDevice": name}
+    return {"TargetPlatform": dict(zip(PLATFORM, name.split("/"), strict=False))}
 
 
 def _present(members: Mapping[str, Any]) -> dict[str, Any]:
@@ -162,9 +185,7 @@ def _check_alternatives(body: Mapping[str, Any]) -> None:
         return
     if "TargetDevice" in output and "TargetPlatform" in output:
         raise ClientError("TargetDevice and TargetPlatform cannot be specified at the same time.")
-    if "TargetPlatform" in output:
-        raise ClientError("TargetPlatform is not supported; name a TargetDevice, see neoc targets.")
-    if "TargetDevice" not in output:
+    if not output.keys() & {"TargetDevice", "TargetPlatform"}:
         raise ClientError("Either TargetDevice or TargetPlatform must be specified.")
 
 
@@ -199,6 +220,3 @@ def _complaint(member: Member, value: Any) -> str | None:
     if member.pattern is not None and not re.fullmatch(member.pattern, value):
         return f"must match {member.pattern}, not {value!r:.60}"
     return None
-
-
-TYPES = {str: "string", int: "integer", dict: "object", list: "list"}

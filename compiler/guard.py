@@ -1,0 +1,215 @@
+"""The process between a job's parent and its compiler: a job always ends and leaves nothing behind.
+
+    job (the parent) -> guard -> worker (the driver) -> zig, verify, ...
+
+    python -m compiler.guard FD FOLDER
+
+The guard starts the worker and waits for the first of: the worker's end, the deadline, the end of
+its standard input (the parent wants to stop, or died). Then it kills every process below it,
+undoes an upload under way, removes FOLDER, and writes the verdict to FD, where the worker writes
+its progress. It is small and never computes, so it answers at once whatever the worker does.
+"""
+
+import ctypes
+import faulthandler
+import json
+import math
+import os
+import resource
+import select
+import shutil
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from compiler import dump, errors, progress, storage
+from compiler.artifact import Artifact
+from compiler.job import Task, Verdict
+from compiler.request import CompileRequest
+
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # <sys/prctl.h>
+POLL_S = 0.01
+
+
+def main(events: int, folder: Path) -> None:
+    os.set_inheritable(events, False)  # zig must not keep the parent waiting for the pipe's end
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    control = os.dup(0)
+    with open(os.devnull) as null:
+        os.dup2(null.fileno(), 0)
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+    try:
+        if line := _read_line(control):
+            verdict = _guard(Task.from_line(line), control, events, folder)
+        else:
+            return
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):  # the parent may be gone
+        _write(events, {"kind": "end", "verdict": asdict(verdict)})
+
+
+def _guard(task: Task, control: int, events: int, folder: Path) -> Verdict:
+    guard = os.getpid()
+    worker = os.fork()
+    if worker == 0:
+        os.close(control)
+        _work(task, events, folder, guard)
+    cause = _wait(worker, control, task.deadline)
+    status = _kill_all(worker)
+    result = _read(folder / "result.json")
+    announced = _read(folder / "upload.json")
+    if announced and not (result and "artifact" in result):
+        storage.undo(announced)
+    return Verdict(cause, status, result)
+
+
+def _wait(worker: int, control: int, deadline: float | None) -> str:
+    """Why waiting ended: `exited`, `stopped` or `timeout`."""
+    ended = os.pidfd_open(worker)
+    poller = select.poll()
+    poller.register(ended, select.POLLIN)
+    poller.register(control, select.POLLIN)
+    left = None if deadline is None else math.ceil(max(0, deadline - time.monotonic()) * 1000)
+    ready = {descriptor for descriptor, _ in poller.poll(left)}
+    if ended in ready:
+        return "exited"
+    return "stopped" if control in ready else "timeout"
+
+
+def _kill_all(worker: int) -> int:
+    """Kill and reap every process below this one; the worker's status. Orphans arrive here one
+    generation at a time, because this process is their reaper."""
+    status = 0
+    while True:
+        for child in _children():
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        try:
+            ended, code = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return status
+        if ended == worker:
+            status = os.waitstatus_to_exitcode(code)
+        elif ended == 0:
+            time.sleep(POLL_S)
+
+
+def _children() -> list[int]:
+    """By /proc: its `children` file is not in every kernel."""
+    mine, found = os.getpid(), []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with suppress(OSError, ValueError):
+                stat = Path(f"/proc/{entry}/stat").read_text()
+                if int(stat.rpartition(")")[2].split()[1]) == mine:
+                    found.append(int(entry))
+    return found
+
+
+def _work(task: Task, events: int, folder: Path, guard: int) -> None:
+    """The worker's life. It never returns into the guard's code."""
+    status = 1
+    try:
+        _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != guard:  # it died before the line above
+            return
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        faulthandler.enable()
+        _replace(folder / "result.json", _compile(task, _reporter(events, folder), folder))
+        sys.stdout.flush()
+        sys.stderr.flush()
+        status = 0
+    finally:
+        os._exit(status)  # TVM's threads may hang an ordinary exit
+
+
+def _compile(task: Task, sink: progress.Sink, folder: Path) -> dict[str, Any]:
+    """Run the driver; its artifact, or the reason there is none, as JSON-able members."""
+    try:
+        progress.listen(sink)
+        for name in ("tmp", "work"):
+            (folder / name).mkdir()
+        os.environ["TMPDIR"] = str(folder / "tmp")
+        dump.start(Path(task.request.keep) if task.request.keep else None)
+        artifact = _driver(task.driver)(task.request, folder / "work")
+        members = {
+            "uri": artifact.uri,
+            "digest": artifact.digest,
+            "size": artifact.path.stat().st_size,
+            "manifest": dict(artifact.manifest),
+        }
+        json.dumps(members)
+        return {"artifact": members}
+    except BaseException as error:
+        traceback.print_exc()
+        return {"reason": errors.reason(error)}
+
+
+def _driver(name: str) -> Callable[[CompileRequest, Path], Artifact]:
+    module, _, function = name.partition(":")
+    found: Callable[[CompileRequest, Path], Artifact] = getattr(import_module(module), function)
+    return found
+
+
+def _reporter(events: int, folder: Path) -> progress.Sink:
+    """Events go to the parent; an upload under way is also written down for the guard."""
+
+    def report(event: progress.Event) -> None:
+        if event.name == "upload" and event.kind == "value":
+            _replace(folder / "upload.json", event.value)
+        else:
+            _write(events, asdict(event))
+
+    return report
+
+
+def _write(events: int, members: dict[str, Any]) -> None:
+    """One write a line: whole lines from several threads do not mix up to PIPE_BUF bytes."""
+    data = json.dumps(members).encode() + b"\n"
+    while data:
+        data = data[os.write(events, data) :]
+
+
+def _replace(path: Path, members: dict[str, Any]) -> None:
+    """Written whole or not at all: the writer may be killed at any time."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(members))
+    partial.replace(path)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    return found
+
+
+def _read_line(descriptor: int) -> bytes:
+    """One line, or what came before the end; unbuffered, so that polling sees the end."""
+    data = b""
+    while not data.endswith(b"\n"):
+        if not (more := os.read(descriptor, 65536)):
+            return b""
+        data += more
+    return data
+
+
+def _prctl(option: int, value: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,51 @@
+"""Every environment variable the compiler reads, in one frozen value read once.
+
+boto3 reads its own (credentials, region, profile, proxies); the artifact's runtime reads
+TVM_NUM_THREADS.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from compiler.errors import ClientError
+
+GIB = 1 << 30
+
+
+@dataclass(frozen=True)
+class Knobs:
+    trace: bool
+    """NEOC_TRACE=1: the compiler process writes its log and any stack trace to stderr."""
+
+    max_input_bytes: int
+    """NEOC_MAX_INPUT_BYTES: a larger input object is refused before it is fetched; 20 GiB."""
+
+    endpoint_url: str | None
+    """AWS_ENDPOINT_URL_S3, else AWS_ENDPOINT_URL: where S3 is when it is not Amazon's."""
+
+
+@cache
+def current() -> Knobs:
+    """The knobs of this process."""
+    return read(os.environ)
+
+
+def read(environment: Mapping[str, str]) -> Knobs:
+    """Raises ClientError for a value that does not parse."""
+    endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
+    return Knobs(
+        trace=environment.get("NEOC_TRACE", "0") not in ("", "0"),
+        max_input_bytes=_count(environment, "NEOC_MAX_INPUT_BYTES", 20 * GIB),
+        endpoint_url=endpoint or None,
+    )
+
+
+def _count(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name, "").strip()
+    if not text:
+        return default
+    if not text.isdecimal():
+        raise ClientError(f"{name} must be a whole number of bytes, not {text!r}.")
+    return int(text)
