@@ -48,7 +48,7 @@ def dlr_python() -> Path:
             subprocess.run(
                 [sys.executable, "-m", "venv", "--clear", str(folder / "env")], check=True
             )
-            pip = [python, "-m", "pip", "install", "--quiet", *DLR_PACKAGES]
+            pip = [str(python), "-m", "pip", "install", "--quiet", *DLR_PACKAGES]
             subprocess.run(pip, check=True)
             _silence(folder)
             ready.touch()
