@@ -1,0 +1,148 @@
+/* bench FOLDER [SECONDS [THREADS]]: times the model in a folder through its own libdlr.so.
+ *
+ * Loads it, fills the inputs with random numbers, warms up, runs for the given time, and prints
+ * one line of JSON: times in ms, and how many threads the process really had. */
+#include <dirent.h>
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "dlr.h"
+
+enum { MIN_RUNS = 10, MAX_RUNS = 1000000, WARM_UP_RUNS = 3 };
+static const double WARM_UP_SHARE = 0.1; /* of the time to measure, at least three runs */
+
+/* The functions of the folder's library, under their own names. */
+#define FUNCTIONS(X)                                                                    \
+  X(CreateDLRModel) X(DeleteDLRModel) X(RunDLRModel) X(SetDLRInput) X(SetDLRNumThreads) \
+  X(GetDLRNumInputs) X(GetDLRInputName) X(GetDLRInputType) X(GetDLRInputShape)          \
+  X(GetDLRInputSizeDim) X(DLRGetLastError)
+#define DECLARE(name) static __typeof__(&name) p_##name;
+FUNCTIONS(DECLARE)
+
+static void die(const char *what, const char *why) {
+  fprintf(stderr, "%s: %s\n", what, why);
+  exit(1);
+}
+
+static void check(int code, const char *what) {
+  if (code) die(what, p_DLRGetLastError());
+}
+
+static double now_ms(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+static void open_library(const char *folder) {
+  char path[4096];
+  snprintf(path, sizeof path, "%s/libdlr.so", folder);
+  void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (!library) die("libdlr.so", dlerror());
+#define LOOK_UP(name) \
+  if (!(p_##name = (__typeof__(p_##name))dlsym(library, #name))) die(path, "lacks " #name);
+  FUNCTIONS(LOOK_UP)
+}
+
+static uint32_t state = 1;
+
+static uint32_t draw(void) { /* xorshift: the same numbers everywhere */
+  state ^= state << 13, state ^= state >> 17, state ^= state << 5;
+  return state;
+}
+
+/* Floats in [-1, 1), everything else 0 or 1: integers may be indices. */
+static void fill(void *data, const char *type, int64_t count) {
+  for (int64_t i = 0; i < count; i++) {
+    double real = draw() / 2147483648.0 - 1;
+    int bit = draw() & 1;
+    if (!strcmp(type, "float32")) ((float *)data)[i] = (float)real;
+    else if (!strcmp(type, "float64")) ((double *)data)[i] = real;
+    else if (!strcmp(type, "float16")) ((uint16_t *)data)[i] = bit ? 0x3800 : 0xb800; /* +-0.5 */
+    else if (strstr(type, "64")) ((int64_t *)data)[i] = bit;
+    else if (strstr(type, "32")) ((int32_t *)data)[i] = bit;
+    else if (strstr(type, "16")) ((int16_t *)data)[i] = (int16_t)bit;
+    else ((int8_t *)data)[i] = (int8_t)bit;
+  }
+}
+
+static void set_inputs(DLRModelHandle *model) {
+  int inputs;
+  check(p_GetDLRNumInputs(model, &inputs), "GetDLRNumInputs");
+  for (int i = 0; i < inputs; i++) {
+    const char *name, *type;
+    int64_t size;
+    int dim;
+    check(p_GetDLRInputName(model, i, &name), "GetDLRInputName");
+    check(p_GetDLRInputType(model, i, &type), "GetDLRInputType");
+    check(p_GetDLRInputSizeDim(model, i, &size, &dim), "GetDLRInputSizeDim");
+    int64_t *shape = calloc((size_t)dim + 1, sizeof *shape);
+    void *data = calloc((size_t)size + 1, 8);
+    if (!shape || !data) die(name, "out of memory");
+    check(p_GetDLRInputShape(model, i, shape), "GetDLRInputShape");
+    fill(data, type, size);
+    check(p_SetDLRInput(model, name, shape, data, dim), "SetDLRInput");
+    free(data);
+    free(shape);
+  }
+}
+
+static int count_threads(void) {
+  int count = 0;
+  DIR *folder = opendir("/proc/self/task");
+  for (struct dirent *entry; folder && (entry = readdir(folder));) count += entry->d_name[0] != '.';
+  if (folder) closedir(folder);
+  return count;
+}
+
+static int by_value(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+static double *times;
+
+static int measure(DLRModelHandle *model, double budget_ms, int min_runs) {
+  int runs = 0;
+  for (double start = now_ms(), before = start; runs < MAX_RUNS; runs++) {
+    if (runs >= min_runs && before - start >= budget_ms) break;
+    check(p_RunDLRModel(model), "RunDLRModel");
+    double after = now_ms();
+    times[runs] = after - before;
+    before = after;
+  }
+  qsort(times, (size_t)runs, sizeof *times, by_value);
+  return runs;
+}
+
+static double percentile(int runs, int percent) { /* the nearest rank */
+  return times[((int64_t)runs * percent + 99) / 100 - 1];
+}
+
+int main(int argc, char **argv) {
+  if (argc < 2 || argc > 4) die("usage", "bench FOLDER [SECONDS [THREADS]]");
+  double budget_ms = (argc > 2 ? atof(argv[2]) : 2) * 1e3;
+  int threads = argc > 3 ? atoi(argv[3]) : 0;
+  DLRModelHandle model = NULL;
+  double start = now_ms();
+  open_library(argv[1]);
+  check(p_CreateDLRModel(&model, argv[1], 1, 0), "CreateDLRModel");
+  double load_ms = now_ms() - start;
+  if (threads) check(p_SetDLRNumThreads(&model, threads), "SetDLRNumThreads");
+  set_inputs(&model);
+  if (!(times = malloc(MAX_RUNS * sizeof *times))) die("bench", "out of memory");
+  measure(&model, budget_ms * WARM_UP_SHARE, WARM_UP_RUNS);
+  int runs = measure(&model, budget_ms, MIN_RUNS), had = count_threads();
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  printf("{\"min_ms\": %.6f, \"median_ms\": %.6f, \"p90_ms\": %.6f, \"p99_ms\": %.6f, "
+         "\"load_ms\": %.3f, \"peak_rss_bytes\": %lld, \"threads\": %d, \"runs\": %d}\n",
+         times[0], percentile(runs, 50), percentile(runs, 90), percentile(runs, 99), load_ms,
+         usage.ru_maxrss * 1024LL, had, runs);
+  check(p_DeleteDLRModel(&model), "DeleteDLRModel");
+  return 0;
+}

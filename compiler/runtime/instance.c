@@ -1,0 +1,201 @@
+#include "instance.h"
+
+#include <dlfcn.h>
+#include <string.h>
+
+#include "cpus.h"
+#include "error.h"
+
+static const char *device_name(int type) {
+  switch (type) {
+    case DEVICE_CPU: return "cpu";
+    case DEVICE_GPU: return "gpu";
+    case DEVICE_OPENCL: return "opencl";
+    default: return "";
+  }
+}
+
+/* ---- building the argument lists ---- */
+
+static unsigned char *home(const instance *self, const neoc_buffer *buffer) {
+  /* Kernels only read constants, but a DLTensor has no const. */
+  unsigned char *base =
+      buffer->space == NEOC_ARENA ? self->arena : (unsigned char *)(uintptr_t)self->model->constants;
+  return base + buffer->offset;
+}
+
+static size_t buffer_bytes(const neoc_buffer *buffer) {
+  return ((size_t)buffer->elements * buffer->bits + 7) / 8;
+}
+
+static int64_t num_arguments(const neoc_model_t *model) {
+  int64_t end = 0;
+  for (int i = 0; i < model->num_calls; i++) {
+    int64_t last = (int64_t)model->calls[i].first + model->calls[i].count;
+    if (last > end) end = last;
+  }
+  return end;
+}
+
+static void drop_managed(DLManagedTensor *tensor) { instance_release(tensor->manager_ctx); }
+
+/* Out of one kind of memory, so that they share release_block. */
+static void *allocate(instance *self, int64_t count, size_t size) {
+  return memory_block((size_t)count * size, &self->release_block);
+}
+
+static bool build(instance *self) {
+  const neoc_model_t *model = self->model;
+  int64_t count = num_arguments(model);
+  self->arena = allocate(self, model->arena_bytes, 1);
+  self->tensors = allocate(self, model->num_buffers, sizeof *self->tensors);
+  self->arguments = allocate(self, count, sizeof *self->arguments);
+  self->outputs = allocate(self, model->num_outputs, sizeof *self->outputs);
+  if (!self->arena || !self->tensors || !self->arguments || !self->outputs) return false;
+  for (int i = 0; i < model->num_buffers; i++) {
+    const neoc_buffer *buffer = &model->buffers[i];
+    self->tensors[i] = (DLTensor){.data = home(self, buffer),
+                                  .device = {DEVICE_CPU, 0},
+                                  .ndim = 1,
+                                  .dtype = {buffer->code, buffer->bits, 1},
+                                  .shape = (int64_t *)(uintptr_t)&buffer->elements};
+  }
+  for (int64_t i = 0; i < count; i++)
+    self->arguments[i] =
+        (TVMFFIAny){.type_index = ANY_TENSOR, .pointer = &self->tensors[model->arguments[i]]};
+  for (int i = 0; i < model->num_outputs; i++) {
+    const neoc_tensor *output = &model->outputs[i];
+    DLTensor *tensor = &self->outputs[i].dl_tensor;
+    *tensor = self->tensors[output->buffer];
+    tensor->ndim = output->ndim;
+    tensor->shape = (int64_t *)(uintptr_t)output->shape;
+    self->outputs[i].manager_ctx = self;
+    self->outputs[i].deleter = drop_managed;
+  }
+  for (int i = 0; i < model->num_inputs; i++) /* one that is never set reads as zeros */
+    memset(instance_data(self, &model->inputs[i]), 0, instance_bytes(self, &model->inputs[i]));
+  return true;
+}
+
+/* ---- loading ---- */
+
+static int check_device(metadata meta, int device_type) {
+  int required = meta.device_type ? meta.device_type : DEVICE_CPU;
+  if (device_type != required)
+    return fail("Compiled model requires device type \"%s\" but user gave \"%s\".",
+                device_name(required), device_name(device_type));
+  if (required != DEVICE_CPU)
+    return fail("This libdlr.so runs models on the CPU; it cannot run one for device type \"%s\".",
+                device_name(required));
+  return 0;
+}
+
+static int open_library(instance *self, const char *path) {
+  char missing[64];
+  self->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (!self->library) return fail("Cannot load the model library: %s", dlerror());
+  self->model = dlsym(self->library, "neoc_model");
+  if (!self->model)
+    return fail("%s is not a compiled model: it has no symbol neoc_model.", path);
+  if (self->model->version != NEOC_MODEL_VERSION)
+    return fail("%s has model version %d, but this libdlr.so reads version %d; use the libdlr.so "
+                "of the model's own folder.",
+                path, (int)self->model->version, NEOC_MODEL_VERSION);
+  const char *features = self->model->features ? self->model->features : "";
+  if (!cpu_has("", features, missing, sizeof missing))
+    return fail("%s needs a CPU with %s, which this machine lacks; compile it for this machine's "
+                "CPU.",
+                path, missing);
+  return 0;
+}
+
+instance *instance_load(const char *library, metadata meta, int device_type) {
+  if (check_device(meta, device_type)) return NULL;
+  memory_release release;
+  instance *self = memory_object(sizeof *self, &release);
+  if (!self) return fail("Out of memory."), NULL;
+  self->references = 1;
+  self->release_object = release;
+  self->meta = meta;
+  if (open_library(self, library)) {
+    instance_release(self);
+    return NULL;
+  }
+  if (!build(self)) {
+    fail("Out of memory: the model's arena takes %lld bytes.", (long long)self->model->arena_bytes);
+    instance_release(self);
+    return NULL;
+  }
+  self->model->bind(pool_launch, pool_allocate, pool_release);
+  return self;
+}
+
+void instance_retain(instance *self) { self->references++; }
+
+void instance_release(instance *self) {
+  if (--self->references) return;
+  void *blocks[] = {self->outputs, self->arguments, self->tensors, self->arena};
+  for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
+    if (blocks[i]) self->release_block(blocks[i]);
+  if (self->library) dlclose(self->library);
+  self->release_object(self);
+}
+
+/* ---- running ---- */
+
+int instance_run(instance *self, pool *pool) {
+  const neoc_model_t *model = self->model;
+  const neoc_call *end = model->calls + model->num_calls;
+  TVMFFIAny result = {0};
+  pool_enter(pool, model->error);
+  const neoc_call *call = model->calls;
+  while (call != end &&
+         !call->kernel(NULL, self->arguments + call->first, call->count, &result))
+    call++;
+  int code = 0;
+  if (call != end) {
+    const char *text = pool_error(pool);
+    code = fail("Kernel %s failed: %s", call->name, text ? text : model->error());
+  }
+  pool_leave(pool);
+  return code;
+}
+
+/* ---- inputs and outputs ---- */
+
+int tensor_index(const neoc_tensor *tensors, int count, const char *name) {
+  for (int i = 0; i < count; i++)
+    if (!strcmp(tensors[i].name, name)) return i;
+  return -1;
+}
+
+int64_t tensor_elements(const neoc_tensor *tensor) {
+  int64_t elements = 1;
+  for (int i = 0; i < tensor->ndim; i++) elements *= tensor->shape[i];
+  return elements;
+}
+
+size_t instance_bytes(const instance *self, const neoc_tensor *tensor) {
+  return buffer_bytes(&self->model->buffers[tensor->buffer]);
+}
+
+void *instance_data(const instance *self, const neoc_tensor *tensor) {
+  return self->tensors[tensor->buffer].data;
+}
+
+/* Every buffer inside the input's bytes is a view of it, and moves along. */
+void instance_place(instance *self, const neoc_tensor *input, void *data) {
+  const neoc_buffer *moved = &self->model->buffers[input->buffer];
+  int64_t end = moved->offset + (int64_t)buffer_bytes(moved);
+  for (int i = 0; i < self->model->num_buffers; i++) {
+    const neoc_buffer *buffer = &self->model->buffers[i];
+    bool view = buffer->space == moved->space && buffer->offset >= moved->offset &&
+                buffer->offset + (int64_t)buffer_bytes(buffer) <= end &&
+                (buffer->offset < end || buffer == moved);
+    if (!view) continue;
+    self->tensors[i].data =
+        data ? (unsigned char *)data + (buffer->offset - moved->offset) : home(self, buffer);
+  }
+  for (int i = 0; i < self->model->num_outputs; i++) /* an output may be an input's own buffer */
+    self->outputs[i].dl_tensor.data = self->tensors[self->model->outputs[i].buffer].data;
+}

@@ -1,0 +1,43 @@
+/* A loaded model: compiled.so, an arena, and every kernel's argument list built in advance. */
+#ifndef NEOC_INSTANCE_H_
+#define NEOC_INSTANCE_H_
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "memory.h"
+#include "meta.h"
+#include "model.h"
+#include "pool.h"
+#include "tensor.h"
+
+typedef struct instance instance;
+struct instance {
+  _Atomic int references; /* the handle's, and one for each managed tensor given out */
+  void *library;
+  const neoc_model_t *model;
+  metadata meta;
+  unsigned char *arena;
+  DLTensor *tensors;        /* one per buffer */
+  TVMFFIAny *arguments;     /* model->arguments, as pointers to tensors */
+  DLManagedTensor *outputs; /* one per output, in its user's shape */
+  memory_release release_block, release_object;
+};
+
+/* NULL on failure, with the last error set. */
+instance *instance_load(const char *library, metadata meta, int device_type);
+void instance_retain(instance *self);
+void instance_release(instance *self);
+
+int instance_run(instance *self, pool *pool);
+
+/* The index of a name, or -1 without an error text. */
+int tensor_index(const neoc_tensor *tensors, int count, const char *name);
+int64_t tensor_elements(const neoc_tensor *tensor);
+size_t instance_bytes(const instance *self, const neoc_tensor *tensor);
+void *instance_data(const instance *self, const neoc_tensor *tensor);
+
+/* Lets an input's data be elsewhere; NULL brings it back into the arena. */
+void instance_place(instance *self, const neoc_tensor *input, void *data);
+
+#endif

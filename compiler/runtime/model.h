@@ -1,0 +1,77 @@
+/* The contract between a compiled model (compiled.so) and the runtime (libdlr.so).
+ *
+ * compiled.so exports one symbol, `neoc_model`: a constant plan. Running a model is
+ *
+ *     for each call: call.kernel(NULL, pointers to buffers[arguments[first .. first + count)], count, &ret)
+ *
+ * where every buffer is either a slice of one arena or a slice of the constants inside compiled.so.
+ */
+#ifndef NEOC_MODEL_H_
+#define NEOC_MODEL_H_
+
+#include <stdint.h>
+
+enum { NEOC_MODEL_VERSION = 1 };
+
+/* Where a buffer lives, and how its base is aligned. Offsets are multiples of NEOC_ALIGNMENT. */
+enum neoc_space { NEOC_ARENA = 0, NEOC_CONSTANT = 1 };
+enum { NEOC_ALIGNMENT = 64 };
+
+/* Kernels see every buffer as one-dimensional; code and bits are those of DLDataType. */
+typedef struct {
+  uint8_t space, code, bits;
+  int64_t offset; /* bytes */
+  int64_t elements;
+} neoc_buffer;
+
+/* An input or output as its user sees it. dtype is numpy's name; shape holds ndim entries. */
+typedef struct {
+  const char *name, *dtype;
+  int32_t ndim;
+  const int64_t *shape;
+  int32_t buffer;
+} neoc_tensor;
+
+/* A compiled function: args are TVMFFIAny values, each a DLTensor pointer; 0 is success. */
+typedef int (*neoc_kernel)(void *self, const void *args, int32_t n, void *ret);
+
+typedef struct {
+  neoc_kernel kernel;
+  const char *name; /* for error texts */
+  int32_t first, count;
+} neoc_call;
+
+/* What kernels ask of the runtime, in TVM's terms (tvm/runtime/c_backend_api.h).
+ * launch runs lambda(task, env, closure) for every task of 0 .. env->num_task - 1;
+ * `tasks` is their number, 0 for as many as there are threads. */
+typedef struct {
+  void *sync;
+  int32_t num_task;
+} neoc_parallel;
+typedef int (*neoc_lambda)(int task, neoc_parallel *env, void *closure);
+typedef int (*neoc_launch)(neoc_lambda lambda, void *closure, int tasks);
+typedef void *(*neoc_allocate)(int device_type, int device_id, uint64_t bytes, int code, int bits);
+typedef int (*neoc_release)(int device_type, int device_id, void *data);
+
+typedef struct {
+  int32_t version; /* NEOC_MODEL_VERSION */
+  int32_t num_inputs, num_outputs, num_buffers, num_calls;
+  const neoc_tensor *inputs, *outputs;
+  const neoc_buffer *buffers;
+  const neoc_call *calls;
+  const int32_t *arguments; /* buffer numbers */
+  int64_t arena_bytes;
+  const unsigned char *constants;
+  void (*bind)(neoc_launch, neoc_allocate, neoc_release); /* once, before any call */
+  const char *(*error)(void); /* the calling thread's last kernel error; never NULL */
+  const char *features;       /* what the CPU must have, as /proc/cpuinfo spells it,
+                                 separated by spaces; NULL or "" for nothing special */
+} neoc_model_t;
+
+/* plan.c defines neoc_model; kernels.c the two functions that it names; constants.S the bytes. */
+extern __attribute__((visibility("default"))) const neoc_model_t neoc_model;
+void neoc_bind(neoc_launch launch, neoc_allocate allocate, neoc_release release);
+const char *neoc_error(void);
+extern const unsigned char neoc_constants[];
+
+#endif
