@@ -1,0 +1,107 @@
+"""The repository's own rules: where files lie, what they are called, how large they may grow."""
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ROOMS = ("compiler", "frontends", "targets", "benchmarks")
+MODULE_LINES, FUNCTION_LINES = 500, 70
+VAGUE = {"utils", "util", "helpers", "common", "manager", "base", "core", "misc"}
+
+# module -> the test file that covers it, where that is not its mirror image.
+COVERED_BY = {
+    # Rows of data: what must hold for them holds for all rows together.
+    "targets/aws_cpu.py": "tests/targets/test_targets.py",
+    "targets/aws_gpu.py": "tests/targets/test_targets.py",
+    "targets/edge.py": "tests/targets/test_targets.py",
+    "targets/isa.py": "tests/targets/test_targets.py",
+    "targets/profile.py": "tests/targets/test_targets.py",
+}
+# path -> why it may be longer.
+LONGER: dict[str, str] = {}
+# path -> why it may be called as a module of the standard library is.
+STANDARD_NAMES = {"targets/profile.py": "the word of the field; the library's profiler is unused"}
+
+
+def modules() -> Iterator[Path]:
+    for room in ROOMS:
+        yield from sorted((ROOT / room).rglob("*.py"))
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+every_module = pytest.mark.parametrize("path", list(modules()), ids=relative)
+
+
+@every_module
+def test_a_module_says_what_it_is_for(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    assert ast.get_docstring(tree), f"{relative(path)} has no docstring"
+
+
+@every_module
+def test_a_module_has_its_tests(path: Path) -> None:
+    if path.name in ("__init__.py", "__main__.py"):
+        return  # names and wiring: used by every other test
+    mirror = f"tests/{relative(path.parent)}/test_{path.name}"
+    expected = COVERED_BY.get(relative(path), mirror)
+    assert (ROOT / expected).is_file(), f"{relative(path)} needs {expected}"
+
+
+@every_module
+def test_sizes(path: Path) -> None:
+    source = path.read_text()
+    reason = LONGER.get(relative(path))
+    assert reason or source.count("\n") <= MODULE_LINES, f"{relative(path)} is too long"
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or 0) - node.lineno + 1
+            assert reason or lines <= FUNCTION_LINES, f"{node.name} is too long"
+
+
+@every_module
+def test_names(path: Path) -> None:
+    name = path.stem
+    assert name not in VAGUE, f"{relative(path)}: name it after what it holds"
+    standard = not name.startswith("__") and name in sys.stdlib_module_names
+    assert not standard or relative(path) in STANDARD_NAMES
+
+
+def test_the_exceptions_are_still_needed() -> None:
+    for path in (*COVERED_BY, *COVERED_BY.values(), *LONGER, *STANDARD_NAMES):
+        assert (ROOT / path).is_file(), f"{path} is gone: drop its exception"
+    for path in LONGER:
+        assert (ROOT / path).read_text().count("\n") > 300
+
+
+def test_no_package_among_the_tests() -> None:
+    """tests/compiler/__init__.py would shadow the package under test."""
+    assert not list((ROOT / "tests").rglob("__init__.py"))
+
+
+def test_only_c_goes_into_the_artifact() -> None:
+    runtime = ROOT / "compiler" / "runtime"
+    assert list(runtime.glob("*.c"))
+    assert not list(runtime.rglob("*.py"))
+
+
+def test_no_unfinished_business() -> None:
+    marks = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|XX" r"X)\b")
+    sources = [*modules(), *(ROOT / "tests").rglob("*.py"), *(ROOT / "compiler").rglob("*.[ch]")]
+    found = [relative(path) for path in sources if marks.search(path.read_text())]
+    assert not found
+
+
+def test_every_dependency_is_pinned() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"].values()
+    for requirement in (*project["dependencies"], *(item for extra in extras for item in extra)):
+        assert "==" in requirement, f"{requirement} is not pinned"
