@@ -122,11 +122,11 @@ class Builder:
         bounds = {"min": tirx.const(low, dtype(x)), "max": tirx.const(high, dtype(x))}
         return self(R.clip, x, **bounds)
 
-    def take(self, x: Value, indices: Array, axis: int) -> Value:
-        """Constant indices, all in range."""
-        if indices.ndim == 1 and np.array_equal(indices, np.arange(shape(x)[axis])):
+    def take(self, x: Value, indices: Value, axis: int) -> Value:
+        """Indices from the front. A run-time index out of range must not read foreign memory."""
+        if isinstance(indices, np.ndarray) and np.array_equal(indices, np.arange(shape(x)[axis])):
             return x
-        return self(R.take, x, indices, axis=axis)
+        return self(R.take, x, indices, axis=axis, mode="clip")
 
     def pick(self, x: Value, ranges: Sequence[range]) -> Value:
         """The elements that one range an axis names."""

@@ -8,6 +8,7 @@ from frontends.onnx.builder import Function, Table
 from frontends.onnx.ops import (
     activation,
     conv,
+    einsum,
     elementwise,
     index,
     linear,
@@ -34,6 +35,7 @@ OPS = {
     "": merge(
         activation.OPS,
         conv.OPS,
+        einsum.OPS,
         elementwise.OPS,
         index.OPS,
         linear.OPS,

@@ -15,17 +15,27 @@ from frontends.onnx.builder import (
     rank,
     shape,
 )
+from frontends.onnx.graph import Array
 
 
 def from_front(b: Builder, indices: Value, length: int) -> Value:
-    """Indices with the negative ones moved to the front; constant ones are checked, too."""
+    """Indices with the negative ones moved to the front; constant ones are checked, too.
+
+    Others are only known at run time and are clamped, so that none leaves its tensor.
+    """
     if isinstance(indices, np.ndarray):
         if indices.size and not (-length <= indices.min() and indices.max() < length):
             raise ModelError(f"an index is outside the {length} elements it chooses from")
         return np.where(indices < 0, indices + length, indices)
     if dtype(indices).startswith("uint"):
         return b.cast(indices, "int64")
-    return b(R.where, b(R.less, indices, 0), b(R.add, indices, length), indices)
+    return _clamped(b, indices, length)
+
+
+def _clamped(b: Builder, indices: Value, length: int | Array) -> Value:
+    moved = b(R.where, b(R.less, indices, 0), b(R.add, indices, length), indices)
+    last = length - 1 if isinstance(length, int) else np.asarray(length - 1, length.dtype)
+    return b(R.maximum, b(R.minimum, moved, last), 0)
 
 
 def gather(b: Builder, x: Value, indices: Value, *, axis: int = 0) -> Value:
@@ -36,9 +46,7 @@ def gather(b: Builder, x: Value, indices: Value, *, axis: int = 0) -> Value:
         whole = [range(d) for d in shape(x)]
         whole[axis] = range(int(places), int(places) + 1)
         return b.reshape(b.pick(x, whole), shape(x)[:axis] + shape(x)[axis + 1 :])
-    if isinstance(places, np.ndarray):
-        return b.take(x, places, axis)
-    return b(R.take, x, places, axis=axis)
+    return b.take(x, places, axis)
 
 
 def gather_elements(b: Builder, x: Value, indices: Value, *, axis: int = 0) -> Value:
@@ -56,7 +64,7 @@ def _coordinates(b: Builder, indices: Value, dims: tuple[int, ...]) -> Value:
     lengths = np.asarray(dims[: shape(indices)[-1]], dtype(indices))
     if isinstance(indices, np.ndarray):
         return np.where(indices < 0, indices + lengths, indices)
-    return b(R.where, b(R.less, indices, 0), b(R.add, indices, lengths), indices)
+    return _clamped(b, indices, lengths)
 
 
 REDUCTIONS = {"none": "update", "add": "add", "mul": "mul", "max": "max", "min": "min"}

@@ -1,0 +1,53 @@
+"""Resize in every mode, up and down, by scales and by sizes."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from frontends.model import Model
+
+Agrees = Callable[..., Model]
+
+COORDINATES = "align_corners asymmetric half_pixel pytorch_half_pixel half_pixel_symmetric".split()
+
+
+@pytest.mark.parametrize("scales", [[1, 1, 2, 3], [1, 1, 0.6, 0.7], [1, 1, 1.5, 2.5]])
+@pytest.mark.parametrize("coordinates", COORDINATES)
+@pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
+def test_scales(agrees: Agrees, mode: str, coordinates: str, scales: list[float]) -> None:
+    if coordinates == "half_pixel_symmetric" and mode == "cubic":
+        pytest.skip("ONNX Runtime differs from the definition")
+    attributes = f'mode="{mode}", coordinate_transformation_mode="{coordinates}"'
+    text = f"g (float[1,2,5,6] x) => (float[] y) {{ y = Resize<{attributes}>(x, , s) }}"
+    agrees(text, 19, s=np.float32(scales), tolerance=1e-3)
+
+
+@pytest.mark.parametrize("nearest", "ceil floor round_prefer_ceil round_prefer_floor".split())
+def test_nearest(agrees: Agrees, nearest: str) -> None:
+    text = (
+        f'g (float[1,2,5,6] x) => (float[] y) {{ y = Resize<nearest_mode="{nearest}">(x, , , w) }}'
+    )
+    agrees(text, w=[1, 2, 8, 4])
+
+
+def test_sizes_of_one_axis_with_antialias(agrees: Agrees) -> None:
+    text = 'g (float[1,2,9] x) => (float[] y) { y = Resize<mode="linear", antialias=1, axes=[2]>(x, , , w) }'
+    agrees(text, 18, w=[4], tolerance=1e-3)
+
+
+@pytest.mark.parametrize("opset", [9, 10])
+def test_upsampling_of_old_opsets(load: Agrees, opset: int) -> None:
+    op = "Upsample" if opset == 9 else "Resize"
+    model = load(
+        f'g (float[1,2,5,6] x) => (float[] y) {{ y = {op}<mode="nearest">(x, s) }}',
+        opset,
+        s=np.float32([1, 1, 2, 2]),
+    )
+    assert model.signature.outputs[0].shape == (1, 2, 10, 12)
+
+
+def test_a_whole_factor_is_resize2d(load: Agrees) -> None:
+    text = 'g (float[1,2,5,6] x) => (float[] y) { y = Resize<nearest_mode="floor", coordinate_transformation_mode="asymmetric">(x, , s) }'
+    model = load(text, s=np.float32([1, 1, 2, 2]))
+    assert "relax.image.resize2d" in str(model.module["main"].body.blocks[0].bindings[0].value.op)
