@@ -1,61 +1,66 @@
-"""What the front door's tests share: a folder for temporary files, and an S3 server."""
+"""Artifacts of hand-written kernels and plans, for tests of the runtime alone."""
 
-import tempfile
-from collections.abc import Iterator
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
-from moto.server import ThreadedMotoServer
 
-from compiler import knobs
+from compiler import build
 
+NATIVE = Path(__file__).parent / "native"
+ZIG = "x86_64-linux-gnu.2.17"
+META = {"Requirements": {"TargetDevice": "ML_C5", "TargetDeviceType": "cpu"}}
+BIAS = np.arange(6, dtype=np.float32)
 
-@pytest.fixture
-def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where this process and those it starts make temporary files; empty."""
-    folder = tmp_path / "scratch"
-    folder.mkdir()
-    monkeypatch.setenv("TMPDIR", str(folder))
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    return folder
+Artifact = Callable[..., Path]
 
 
 @pytest.fixture(scope="session")
-def moto() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+def zig() -> str:
+    return ZIG
 
 
-@pytest.fixture
-def s3(moto: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The endpoint of an S3 server on this machine, named by the environment of the test."""
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3"):
-        monkeypatch.delenv(name, raising=False)
-    settings = {
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_REGION": "us-east-1",
-        "AWS_CONFIG_FILE": "/dev/null",
-        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_MAX_ATTEMPTS": "1",
-        "AWS_ENDPOINT_URL": moto,
-        "NO_PROXY": "127.0.0.1",
-    }
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    knobs.current.cache_clear()
-    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)
-    return moto
+@pytest.fixture(scope="session")
+def kernels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """native/kernels.c as an object file."""
+    path = tmp_path_factory.mktemp("kernels") / "kernels.o"
+    command = [sys.executable, "-m", "ziglang", "cc", "-target", ZIG, *build.C_FLAGS, "-c"]
+    command += [f"-I{build.RUNTIME}", str(NATIVE / "kernels.c"), "-o", str(path)]
+    subprocess.run(command, check=True, timeout=120)
+    return path
 
 
-@pytest.fixture(autouse=True)
-def fresh_knobs() -> Iterator[None]:
-    """Each test reads the environment anew."""
-    knobs.current.cache_clear()
-    yield
-    knobs.current.cache_clear()
+@pytest.fixture(scope="session")
+def make_artifact(kernels: Path, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """A folder as users unpack it, of native/<name>.plan.c and C definitions such as VERSION."""
+
+    def make(name: str, **definitions: str) -> Path:
+        folder = tmp_path_factory.mktemp(name)
+        constants = tmp_path_factory.mktemp("constants") / "bias.bin"
+        BIAS.tofile(constants)
+        lines = [f"#define {key} {value}\n" for key, value in definitions.items()]
+        plan = "".join(lines) + (NATIVE / f"{name}.plan.c").read_text()
+        build.link_model([kernels], plan, constants, ZIG, folder)
+        build.link_runtime(ZIG, folder)
+        shutil.copy(build.HEADER, folder)
+        (folder / "compiled.meta").write_text(json.dumps(META))
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def affine(make_artifact: Artifact) -> Path:
+    """x float32 (2, 3), y int32 (4) -> scaled = 2 x + [0..5], total = sum(y)."""
+    return make_artifact("affine")
+
+
+@pytest.fixture(scope="session")
+def times(make_artifact: Artifact) -> Path:
+    """a float32 (2, 3), b int32 () -> product = a b."""
+    return make_artifact("times")
