@@ -2,8 +2,10 @@
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,3 +107,24 @@ def test_every_dependency_is_pinned() -> None:
     extras = project["optional-dependencies"].values()
     for requirement in (*project["dependencies"], *(item for extra in extras for item in extra)):
         assert "==" in requirement, f"{requirement} is not pinned"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The names in the wheel, built from the checkout without the network."""
+    folder = tmp_path_factory.mktemp("wheel")
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "--wheel-dir", str(folder), str(ROOT)], check=True)
+    [built] = folder.glob("*.whl")
+    return zipfile.ZipFile(built).namelist()
+
+
+def test_the_wheel_holds_three_packages_and_no_more(wheel: list[str]) -> None:
+    top = {name.split("/")[0] for name in wheel}
+    assert {name for name in top if not name.endswith(".dist-info")} == set(ROOMS) - {"benchmarks"}
+
+
+def test_the_wheel_holds_the_runtimes_sources_and_the_licence(wheel: list[str]) -> None:
+    sources = {relative(path) for path in (ROOT / "compiler" / "runtime").iterdir()}
+    assert sources <= set(wheel)
+    assert any(name.endswith("licenses/LICENSE") for name in wheel)
