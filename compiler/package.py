@@ -23,6 +23,7 @@ from tvm.target import codegen
 from compiler.artifact import Artifact, digest
 from compiler.deflate import GzipWriter
 from compiler.request import CompileRequest
+from frontends.archive import AUXILIARY
 from frontends.model import Model, Tensor
 from targets import Profile
 
@@ -91,6 +92,11 @@ def pack(files: Mapping[str, Path], manifest: Mapping[str, Any], into: Path) -> 
             for name in sorted(contents):
                 _add(tar, name, contents[name])
     return Artifact(path=into, digest=digest(into), manifest=whole)
+
+
+def auxiliary(folder: Path) -> dict[str, Path]:
+    """The JSONs of the client's archive that travel with the model, by their names there."""
+    return {p.name: p for p in sorted(folder.rglob("*.json")) if p.name in AUXILIARY}
 
 
 def fingerprint(path: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 
 import targets
 from compiler.artifact import digest
-from compiler.package import describe, fingerprint, pack
+from compiler.package import auxiliary, describe, fingerprint, pack
 from compiler.request import CompileRequest
 from frontends.model import Model, Signature, Tensor
 
@@ -147,6 +147,13 @@ def test_a_folders_fingerprint_follows_its_files(tmp_path: Path) -> None:
     assert before == fingerprint(folder)
     (folder / "sub/a").rename(folder / "sub/b")
     assert fingerprint(folder) != before
+
+
+def test_only_known_companions_of_a_model_travel_with_it(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    for name in ("sub/model-shapes.json", "net-symbol.json", "model-metadata.json", "a.onnx"):
+        (tmp_path / name).write_text("{}")
+    assert auxiliary(tmp_path) == {"model-shapes.json": tmp_path / "sub/model-shapes.json"}
 
 
 @pytest.mark.parametrize("name", ["sub/x", "", "manifest"])
