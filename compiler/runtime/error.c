@@ -10,9 +10,11 @@ int fail(const char *format, ...) {
   va_start(values, format);
   vsnprintf(text, sizeof text, format, values);
   va_end(values);
-  /* Clients decode the text as ASCII; names and paths may hold anything. */
-  for (char *c = text; *c; c++)
+  /* One line of ASCII: clients decode it so, while names and paths may hold anything. */
+  for (char *c = text; *c; c++) {
     if ((unsigned char)*c >= 0x80) *c = '?';
+    if ((unsigned char)*c < ' ') *c = ' ';
+  }
   return -1;
 }
 

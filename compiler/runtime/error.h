@@ -2,7 +2,7 @@
 #ifndef NEOC_ERROR_H_
 #define NEOC_ERROR_H_
 
-/* Sets the text, ASCII only, and returns -1. */
+/* Sets the text, made one line of ASCII, and returns -1. */
 int fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 const char *last_error(void);
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compiler import abi
+from compiler import abi, build
 from compiler.abi import RuntimeFault, Session, Tensor
 
 X = np.array([[1, 2, 3], [4, 5, 6]], np.float32)
@@ -84,9 +84,11 @@ def test_a_run_apart_passes_the_error_on(affine: Path) -> None:
 
 
 def test_a_crash_is_a_fault_of_its_own(affine: Path, zig: str, tmp_path: Path) -> None:
-    source = "#include <signal.h>\n__attribute__((constructor)) void f(void) { raise(SIGILL); }"
+    source = (
+        "#include <signal.h>\n__attribute__((constructor)) static void f(void) { raise(SIGILL); }"
+    )
     (tmp_path / "crash.c").write_text(source)
-    command = [sys.executable, "-m", "ziglang", "cc", "-target", zig, "-shared", "-fPIC"]
+    command = [sys.executable, "-m", "ziglang", "cc", "-target", zig, *build.C_FLAGS, "-shared"]
     library = tmp_path / "compiled.so"
     subprocess.run([*command, tmp_path / "crash.c", "-o", library], check=True, timeout=120)
     (tmp_path / "libdlr.so").symlink_to(affine / "libdlr.so")

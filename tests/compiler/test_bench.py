@@ -1,0 +1,34 @@
+"""compiler/bench.py: an artifact timed by its own runner."""
+
+import shutil
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+
+import pytest
+
+from compiler.bench import bench
+from compiler.errors import ServerError
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_times_are_in_order(affine: Path, zig: str, threads: int) -> None:
+    result = bench(affine, zig, threads, seconds=0.05)
+    assert 0 < result.min_ms <= result.median_ms <= result.p90_ms <= result.p99_ms
+    assert result.load_ms > 0
+    assert 100_000 < result.peak_rss_bytes < 100_000_000
+    assert result.threads == threads
+    assert result.runs >= 10
+    with pytest.raises(FrozenInstanceError):
+        result.runs = 0  # type: ignore[misc]  # that it is refused is the point
+
+
+def test_the_artifact_chooses_its_threads(affine: Path, zig: str) -> None:
+    assert bench(affine, zig, None, seconds=0).threads >= 1
+
+
+def test_what_does_not_load_says_why(affine: Path, zig: str, tmp_path: Path) -> None:
+    with pytest.raises(ServerError, match=r"could not be timed: libdlr\.so: "):
+        bench(tmp_path, zig, None)
+    shutil.copy(affine / "libdlr.so", tmp_path)
+    with pytest.raises(ServerError, match="could not be timed: CreateDLRModel: Unable to"):
+        bench(tmp_path, zig, None)
