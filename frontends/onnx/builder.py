@@ -87,8 +87,10 @@ class Builder:
         self.node: Node
 
     def __call__(self, op: Callable[..., Any], *operands: Operand, **attrs: Any) -> relax.Var:
-        tensors = (v for v in operands if not isinstance(v, (bool, int, float)))
-        like = next(map(dtype, tensors), "float32")
+        known = [dtype(v) for v in operands if not isinstance(v, (bool, int, float))]
+        like = next(
+            (d for d in known if d != "bool"), *known[:1]
+        )  # a mask is no model for a number
         return self.emit(op(*[const(v, like) for v in operands], **attrs))
 
     def emit(self, expr: relax.Expr) -> relax.Var:

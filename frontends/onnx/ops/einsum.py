@@ -1,4 +1,4 @@
-"""Einsum as what it is made of: diagonals refused, sums, transposes and one batched product a pair."""
+"""Einsum as what it is made of: sums, transposes, and one batched product for each pair."""
 
 import math
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ def einsum(b: Builder, *inputs: Value, equation: str) -> Value:
 
 
 def parse(equation: str, ranks: Sequence[int]) -> tuple[list[str], str]:
-    """The operands' letters and the result's; an ellipsis becomes digits, counted from the right."""
+    """The operands' letters and the result's; an ellipsis becomes digits, right-aligned."""
     left, arrow, right = equation.replace(" ", "").partition("->")
     words = left.split(",")
     if len(words) != len(ranks):

@@ -133,7 +133,8 @@ def lp_norm(b: Builder, x: Value, *, axis: int = -1, p: int = 2) -> Value:
         total = b(R.sum, b(R.abs, x), axis=axis, keepdims=True)
     else:
         total = b(R.sqrt, b(R.sum, b(R.multiply, x, x), axis=axis, keepdims=True))
-    return b(R.divide, x, total)
+    smallest = float(np.finfo(dtype(x)).tiny)  # a vector of zeros stays one
+    return b(R.divide, x, b(R.maximum, total, smallest))
 
 
 OPS: Table = {

@@ -8,8 +8,11 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from frontends.model import ModelError
-from frontends.onnx.builder import Builder, R, Table, Value, rank, shape
+from frontends.onnx.builder import Builder, R, Table, Value, dtype, rank, shape
+from frontends.onnx.graph import Array
 from frontends.onnx.ops.window import Window, resolve
 
 
@@ -58,22 +61,33 @@ def average_pool(
         auto_pad=auto_pad,
         ceil_mode=ceil_mode,
     )
-    if count_include_pad and ceil_mode and pads:
-        return _pool_of_padded(b, x, window, pads)
-    return _pool(b, R.nn.avg_pool2d, x, window, count_include_pad=bool(count_include_pad))
+    given = tuple(pads) or (0,) * (2 * len(window.kernel))
+    grown = bool(ceil_mode) and window.after != given[len(window.kernel) :]
+    counted = bool(count_include_pad)
+    # avg_pool2d counts either all padding or, with windows that have no gaps, none of it
+    plain = not grown if counted else max(window.dilations) == 1
+    if plain or not any(window.before + window.after):
+        return _pool(b, R.nn.avg_pool2d, x, window, count_include_pad=counted)
+    means = _pool(b, R.nn.avg_pool2d, x, window, count_include_pad=True)
+    factor = _correction(window, shape(x)[2:], given if counted else ())
+    return b(R.multiply, means, factor.astype(dtype(x)))
 
 
-def _pool_of_padded(b: Builder, x: Value, window: Window, pads: Sequence[int]) -> Value:
-    """The given padding counts in the mean, what ceil_mode adds does not: so pad first."""
-    axes = len(window.kernel)
-    widths = [0, 0, 0, 0]
-    for i in range(axes):
-        widths += [pads[i], pads[axes + i]]
-    padded = b(R.nn.pad, x, pad_width=widths, pad_value=0.0)
-    rest = tuple(max(0, e - p) for e, p in zip(window.after, pads[axes:], strict=True))
-    zeros = (0,) * axes
-    inner = Window(window.kernel, window.strides, window.dilations, zeros, rest, window.output)
-    return _pool(b, R.nn.avg_pool2d, padded, inner)
+def _correction(window: Window, spatial: Sequence[int], pads: Sequence[int]) -> Array:
+    """Per output position: the window's size over how many of its elements the mean counts.
+
+    Those are the input's, and of the padding what `pads` gives, never what ceil_mode adds.
+    """
+    axes = len(spatial)
+    factor = np.ones(window.output)
+    for i, size in enumerate(spatial):
+        low, high = (-pads[i], size + pads[axes + i]) if pads else (0, size)
+        starts = np.arange(window.output[i]) * window.strides[i] - window.before[i]
+        taps = starts[:, None] + np.arange(window.kernel[i]) * window.dilations[i]
+        count = ((taps >= low) & (taps < high)).sum(axis=1)
+        share = window.kernel[i] / np.maximum(count, 1)
+        factor = factor * share.reshape([-1] + [1] * (axes - i - 1))
+    return factor
 
 
 def lp_pool(

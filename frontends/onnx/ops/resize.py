@@ -136,7 +136,8 @@ def matrix(axis: Axis, method: Method) -> Array:
 
 def indices(axis: Axis, method: Method) -> Array:
     """[output]: the input element that each output element repeats."""
-    centre = COORDINATES[method.coordinates](np.arange(axis.output, dtype=np.float64), axis)
+    # float32 as in ONNX Runtime, so that ties fall to the same side
+    centre = COORDINATES[method.coordinates](np.arange(axis.output, dtype=np.float32), axis)
     nearest = NEAREST[method.nearest](centre)
     return np.clip(nearest, 0, axis.length - 1).astype(np.int64)
 

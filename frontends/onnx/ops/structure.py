@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from onnx import helper
 
 from frontends.model import ModelError
 from frontends.onnx.builder import (
@@ -14,12 +15,12 @@ from frontends.onnx.builder import (
     Value,
     axis_of,
     constant,
-    dtype,
     integers,
     rank,
     shape,
     size,
 )
+from frontends.onnx.builder import dtype as dtype_of
 from frontends.onnx.graph import Array
 
 
@@ -222,7 +223,7 @@ def _padded_index(length: int, width: tuple[int, int], mode: str) -> Array:
 
 
 def _pad_constant(b: Builder, x: Value, grown: Sequence[tuple[int, int]], value: float) -> Value:
-    if dtype(x) == "bool":
+    if dtype_of(x) == "bool":
         return b.cast(_pad_constant(b, b.cast(x, "uint8"), grown, int(value)), "bool")
     flat = [w for pair in grown for w in pair]
     return b(R.nn.pad, x, pad_width=flat, pad_value=value)
@@ -251,11 +252,18 @@ def depth_to_space(b: Builder, x: Value, *, blocksize: int, mode: str = "DCR") -
     return b.reshape(y, (n, c // s**2, h * s, w * s))
 
 
-def space_to_depth(b: Builder, x: Value, *, blocksize: int) -> Value:
+def space_to_depth(b: Builder, x: Value, *, blocksize: int, mode: str = "DCR") -> Value:
     n, c, h, w = shape(x)
     s = blocksize
-    y = b.transpose(b.reshape(x, (n, c, h // s, s, w // s, s)), (0, 3, 5, 1, 2, 4))
+    order = (0, 3, 5, 1, 2, 4) if mode == "DCR" else (0, 1, 3, 5, 2, 4)
+    y = b.transpose(b.reshape(x, (n, c, h // s, s, w // s, s)), order)
     return b.reshape(y, (n, c * s**2, h // s, w // s))
+
+
+def eye_like(b: Builder, x: Value, *, dtype: int | None = None, k: int = 0) -> Array:
+    kind = helper.tensor_dtype_to_np_dtype(dtype) if dtype else np.dtype(dtype_of(x))
+    rows, columns = shape(x)
+    return np.eye(rows, columns, k, kind)
 
 
 def trilu(b: Builder, x: Value, k: Value | None = None, *, upper: int = 1) -> Value:
@@ -270,6 +278,7 @@ OPS: Table = {
     "Constant": constant_node,
     "DepthToSpace": depth_to_space,
     "Expand": expand,
+    "EyeLike": eye_like,
     "Flatten": flatten,
     "Pad": {1: pad_attributes, 11: pad},
     "Reshape": {1: reshape_attribute, 5: reshape},

@@ -84,9 +84,14 @@ def filled(value: onnx.ValueInfoProto) -> Array:
     return rng.standard_normal(dims).astype(dtype)
 
 
+@pytest.fixture(name="execute")
+def execute_fixture() -> Callable[..., list[Array]]:
+    return execute
+
+
 @pytest.fixture
 def load(tmp_path: Path) -> Load:
-    """Import a graph in ONNX's text form. Initialisers: arrays, or a tuple as a random one's shape."""
+    """Import a graph in ONNX's text form. An initialiser is an array, or a random one's shape."""
 
     def load(text: str, opset: int = 17, config: object = None, **constants: object) -> Model:
         proto = parser.parse_model(f'<ir_version: 8, opset_import: ["" : {opset}]> {text}')

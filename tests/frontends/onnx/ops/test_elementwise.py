@@ -23,8 +23,11 @@ def test_unary(agrees: Agrees, op: str) -> None:
 @pytest.mark.parametrize("op", BINARY)
 def test_binary_broadcasts_both_ways(agrees: Agrees, op: str, dtype: str) -> None:
     one = np.array(1, {"float": "float32"}.get(dtype, dtype))
-    text = f"g ({dtype}[3,1,5] x, {dtype}[4,1] z) => ({dtype}[3,4,5] y) {{ w = Add(z, one) y = {op}(x, w) }}"
-    agrees(text, one=one)
+    agrees(
+        f"g ({dtype}[3,1,5] x, {dtype}[4,1] z) => ({dtype}[3,4,5] y)"
+        f" {{ w = Add(z, one) y = {op}(x, w) }}",
+        one=one,
+    )
 
 
 def test_integer_division_truncates(agrees: Agrees) -> None:

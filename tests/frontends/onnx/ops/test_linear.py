@@ -41,16 +41,20 @@ def test_a_constant_gemm_is_matmul_and_add(load: Agrees) -> None:
 
 
 EQUATIONS = [
-    ("ij,jk->ik", "3,4", "4,5"), ("bij,bjk->bik", "2,3,4", "2,4,5"), ("bhqd,bhkd->bhqk", "1,2,3,4", "1,2,5,4"),
-    ("i,j->ij", "3", "4"), ("ij,ij->i", "3,4", "3,4"), ("...ij,...jk->...ik", "2,3,4", "4,5"), ("ij,kj", "3,4", "5,4"),
-]  # fmt: skip
+    ("ij,jk->ik", "3,4", "4,5"),
+    ("bij,bjk->bik", "2,3,4", "2,4,5"),
+    ("bhqd,bhkd->bhqk", "1,2,3,4", "1,2,5,4"),
+    ("i,j->ij", "3", "4"),
+    ("ij,ij->i", "3,4", "3,4"),
+    ("...ij,...jk->...ik", "2,3,4", "4,5"),
+    ("ij,kj", "3,4", "5,4"),
+]
 
 
 @pytest.mark.parametrize(("equation", "left", "right"), EQUATIONS)
 def test_einsum(agrees: Agrees, equation: str, left: str, right: str) -> None:
-    agrees(
-        f'g (float[{left}] x, float[{right}] z) => (float[] y) {{ y = Einsum<equation="{equation}">(x, z) }}'
-    )
+    node = f'y = Einsum<equation="{equation}">(x, z)'
+    agrees(f"g (float[{left}] x, float[{right}] z) => (float[] y) {{ {node} }}")
 
 
 @pytest.mark.parametrize("equation", ["ij->ji", "ij->i", "...ij->...ji"])

@@ -45,14 +45,15 @@ def test_global_pool(agrees: Agrees, op: str) -> None:
     agrees(f"g (float[2,3,5,7] x) => (float[2,3,1,1] y) {{ y = {op}(x) }}")
 
 
-@pytest.mark.parametrize("size", [3, 4, 5])
+@pytest.mark.parametrize("size", [1, 3, 5])
 def test_local_response(agrees: Agrees, size: int) -> None:
     agrees(f"g (float[1,7,3,5] x) => (float[] y) {{ y = LRN<size={size}, alpha=0.5>(x) }}")
 
 
 def test_lp_pool(agrees: Agrees) -> None:
     agrees(
-        "g (float[1,2,7,5] x) => (float[] y) { y = LpPool<kernel_shape=[3,2], p=3, pads=[1,0,1,0]>(x) }",
+        "g (float[1,2,7,5] x) => (float[] y)"
+        " { y = LpPool<kernel_shape=[3,2], p=3, pads=[1,0,1,0]>(x) }",
         tolerance=1e-3,
     )
 

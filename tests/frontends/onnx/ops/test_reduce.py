@@ -15,7 +15,8 @@ OPS = "L1 L2 LogSum LogSumExp Max Mean Min Prod Sum SumSquare".split()
 @pytest.mark.parametrize("op", OPS)
 def test_axes_as_attribute(agrees: Agrees, op: str) -> None:
     agrees(
-        f"g (float[3,4,5] x) => (float[] y) {{ a = Abs(x) y = Reduce{op}<axes=[0,-1], keepdims=0>(a) }}",
+        "g (float[3,4,5] x) => (float[] y)"
+        f" {{ a = Abs(x) y = Reduce{op}<axes=[0,-1], keepdims=0>(a) }}",
         11,
     )
 

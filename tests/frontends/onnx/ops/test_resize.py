@@ -32,8 +32,8 @@ def test_nearest(agrees: Agrees, nearest: str) -> None:
 
 
 def test_sizes_of_one_axis_with_antialias(agrees: Agrees) -> None:
-    text = 'g (float[1,2,9] x) => (float[] y) { y = Resize<mode="linear", antialias=1, axes=[2]>(x, , , w) }'
-    agrees(text, 18, w=[4], tolerance=1e-3)
+    node = 'y = Resize<mode="linear", antialias=1, axes=[2]>(x, , , w)'
+    agrees(f"g (float[1,2,9] x) => (float[] y) {{ {node} }}", 18, w=[4], tolerance=1e-3)
 
 
 @pytest.mark.parametrize("opset", [9, 10])
@@ -48,6 +48,7 @@ def test_upsampling_of_old_opsets(load: Agrees, opset: int) -> None:
 
 
 def test_a_whole_factor_is_resize2d(load: Agrees) -> None:
-    text = 'g (float[1,2,5,6] x) => (float[] y) { y = Resize<nearest_mode="floor", coordinate_transformation_mode="asymmetric">(x, , s) }'
+    attributes = 'nearest_mode="floor", coordinate_transformation_mode="asymmetric"'
+    text = f"g (float[1,2,5,6] x) => (float[] y) {{ y = Resize<{attributes}>(x, , s) }}"
     model = load(text, s=np.float32([1, 1, 2, 2]))
     assert "relax.image.resize2d" in str(model.module["main"].body.blocks[0].bindings[0].value.op)

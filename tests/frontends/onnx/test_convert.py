@@ -1,0 +1,76 @@
+"""The walk: every problem at once, bodies of composite ops, clean modules."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from frontends.model import Model, ModelError
+
+Load = Callable[..., Model]
+
+CANNOT = "TVM cannot convert ONNX model. Please make sure the framework you selected is correct. "
+
+
+def test_all_unsupported_nodes_are_reported_at_once(load: Load) -> None:
+    with pytest.raises(ModelError) as caught:
+        load(
+            "g (float[2,3] x) => (float[] y) {"
+            " a = NonZero(x) b = Cast<to=1>(a) c = Relu(b) d = Det(c) y = my.Own(d) }"
+        )
+    text = str(caught.value)
+    assert text.startswith(CANNOT)
+    assert "The following operators are not implemented: {'Det', 'NonZero', 'my::Own'}" in text
+    assert "node 'a' (NonZero, opset 17)" in text
+    assert "ONNX Version running: " in text and "Model Version found: ir 8, opset 17." in text
+
+
+def test_wrong_nodes_are_reported_together(load: Load) -> None:
+    with pytest.raises(ModelError) as caught:
+        load(
+            "g (float[2,3] x) => (float[] y) {"
+            " a = Transpose<perm=[0,2]>(x) b = Relu<alpha=1.0>(x) y = Add(a, b) }"
+        )
+    assert "node 'a' (Transpose, opset 17): attribute perm is [0, 2]" in str(caught.value)
+    assert "node 'b' (Relu, opset 17): got an unexpected keyword argument 'alpha'" in str(
+        caught.value
+    )
+
+
+def test_what_tvm_refuses_names_the_node(load: Load) -> None:
+    with pytest.raises(ModelError, match=r"node 'y' \(Add, opset 17\): "):
+        load("g (float[2,3] x, float[4] z) => (float[] y) { y = Add(x, z) }")
+
+
+def test_composite_ops_come_in_through_their_body(agrees: Load) -> None:
+    agrees("g (float[2,3,4,5] x) => (float[] y) { y = MeanVarianceNormalization(x) }")
+    agrees("g (float[7] x) => (float[] y) { y = Shrink<lambd=0.3, bias=0.1>(x) }")
+
+
+def test_an_unsupported_op_inside_a_body_is_reported_as_the_outer_one(load: Load) -> None:
+    with pytest.raises(ModelError, match=r"not implemented: \{'HannWindow'\}"):
+        load("g (int64 n) => (float[] y) { y = HannWindow(n) }")
+
+
+def test_names_follow_the_model(load: Load) -> None:
+    model = load('g (float[2] x) => (float[2] y) { ["the/act.1"] y = Neg(x) }')
+    assert model.module["main"].body.blocks[0].bindings[0].var.name == "the_act_1"
+
+
+def test_an_input_or_a_constant_may_be_an_output(agrees: Load) -> None:
+    model = agrees(
+        "g (float[2] x) => (float[2] y, int64[1] s, float[2] z)"
+        " { y = Identity(x) s = Shape(x) z = Neg(x) }"
+    )
+    assert [t.dtype for t in model.signature.outputs] == ["float32", "int64", "float32"]
+
+
+@pytest.mark.parametrize("kind", ["float16", "double"])
+def test_the_dtype_of_the_model_is_kept(agrees: Load, kind: str) -> None:
+    one = np.ones(3, {"double": "float64"}.get(kind, kind))
+    agrees(
+        f"g ({kind}[2,3] x) => ({kind}[2,3] y)"
+        " { a = Mul(x, one) b = HardSigmoid(a) y = Softmax(b) }",
+        tolerance=1e-2,
+        one=one,
+    )

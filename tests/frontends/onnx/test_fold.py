@@ -1,0 +1,94 @@
+"""What is known at import is a number afterwards."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from frontends.model import Model, ModelError
+
+Load = Callable[..., Model]
+
+
+def ops(model: Model) -> list[str]:
+    bindings = model.module["main"].body.blocks[0].bindings[:-1]
+    return [b.value.op.name.removeprefix("relax.") for b in bindings]
+
+
+def test_shape_arithmetic_leaves_one_reshape(load: Load) -> None:
+    model = load(
+        """g (float[2,3,4,5] x) => (float[2,60] y) {
+            shape = Shape(x) batch = Gather(shape, zero) lead = Unsqueeze(batch, axes)
+            whole = Concat<axis=0>(lead, rest) y = Reshape(x, whole)
+        }""",
+        zero=0, axes=[0], rest=[-1],
+    )  # fmt: skip
+    assert ops(model) == ["reshape"]
+    assert model.signature.outputs[0].shape == (2, 60)
+
+
+def test_ranges_and_casts_of_sizes_are_constants(load: Load) -> None:
+    model = load(
+        """g (float[2,7] x) => (float[2,7] y) {
+            size = Shape<start=1>(x) n = Squeeze(size) places = Range(zero, n, one)
+            f = Cast<to=1>(places) y = Add(x, f)
+        }""",
+        zero=0, one=1,
+    )  # fmt: skip
+    assert ops(model) == ["add"]
+
+
+def test_a_known_condition_inlines_its_branch(load: Load) -> None:
+    model = load(
+        """g (float[2,1] x) => (float[2] y) {
+            d = Shape<start=1>(x) is = Equal(d, one) c = Squeeze(is)
+            y = If(c) <
+                then_branch = a () => (float[2] p) { p = Squeeze(x, one) },
+                else_branch = b () => (float[2,1] q) { q = Exp(x) }
+            >
+        }""",
+        one=[1],
+    )
+    assert ops(model) == ["reshape"]
+
+
+def test_an_unknown_condition_is_unsupported(load: Load) -> None:
+    with pytest.raises(ModelError, match=r"not implemented: \{'If'\}"):
+        load(
+            """g (bool c, float[2] x) => (float[2] y) {
+                y = If(c) <
+                    then_branch = a () => (float[2] p) { p = Neg(x) },
+                    else_branch = b () => (float[2] q) { q = Exp(x) }
+                >
+            }"""
+        )
+
+
+BOMBS = [
+    "y0 = ConstantOfShape(huge)",
+    "y0 = Expand(one, huge)",
+    "y0 = Tile(row, huge)",
+    "y0 = Range(zero, much, one_)",
+]
+
+
+@pytest.mark.parametrize("node", BOMBS)
+def test_a_constant_has_a_largest_size(load: Load, node: str) -> None:
+    with pytest.raises(ModelError, match="bytes is more than the 1073741824 allowed"):
+        load(
+            f"g (float[2] x) => (float[2] y) {{ {node} s = Shape(y0) y = Add(x, s) }}",
+            huge=[10**6, 10**6],
+            one=np.float32(1),
+            row=np.ones((1, 1), np.float32),
+            zero=0,
+            much=10**12,
+            one_=1,
+        )
+
+
+def test_weights_made_by_nodes_are_constants(load: Load) -> None:
+    model = load(
+        "g (float[1,2,5,5] x) => (float[] y) { w = ConstantOfShape(d) y = Conv(x, w) }",
+        d=[3, 2, 3, 3],
+    )
+    assert ops(model) == ["nn.conv2d"]
