@@ -1,0 +1,72 @@
+"""Kernels to objects, objects and plan to the folder of libraries that becomes the artifact."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import tvm
+
+import targets
+from compiler import build, dump, package, plan_source
+from compiler.pipeline import Lowered
+from compiler.plan import Plan
+from frontends.model import Signature
+from targets import Profile
+
+# Keeps accumulators on the stack, from where LLVM moves them to registers (StorageRewrite drops the annotation).
+OPTIONS = {"tirx.disable_storage_rewrite": True}
+
+
+def compile_kernels(lowered: Lowered, profile: Profile, into: Path) -> list[Path]:
+    """All kernels as object files, by LLVM."""
+    module = tvm.IRModule({name: kernel.function for name, kernel in lowered.kernels.items()})
+    with tvm.transform.PassContext(config=OPTIONS):
+        executable = tvm.compile(module, target=tvm.target.Target(dict(profile.llvm)))
+    for form, name in (("ll", "kernels.ll"), ("asm", "kernels.s")):
+        if path := dump.slot(name):
+            path.write_text(executable.mod.inspect_source(form))
+    target = into / "kernels.o"
+    executable.mod.write_to_file(str(target))
+    return [target]
+
+
+def link(objects: list[Path], plan: Plan, signature: Signature, profile: Profile, into: Path) -> Path:
+    """compiled.so and libdlr.so in the folder `into`, which is made. Returns the folder."""
+    into.mkdir()
+    text = plan_source.source(plan, signature, profile)
+    if path := dump.slot("plan.c"):
+        path.write_text(text)
+    build.link_model(objects, text, plan.constants, profile.zig, into)
+    build.link_runtime(profile.zig, into)
+    return into
+
+
+def runnable(folder: Path, lowered: Lowered, plan: Plan, signature: Signature, profile: Profile) -> Path:
+    """The artifact's folder if this CPU runs it, else that of its twin.
+
+    The twin is the same kernels, plan and runtime; only LLVM's last step is for the CPU of this machine.
+    """
+    if targets.runs_here(profile.isa):
+        return folder
+    host = targets.get("host")
+    twin = replace(profile, llvm=host.llvm, isa=replace(profile.isa, features=host.isa.features))
+    work = folder.parent / "twin"
+    work.mkdir()
+    return link(compile_kernels(lowered, twin, work), plan, signature, twin, work / "artifact")
+
+
+def warnings(profile: Profile) -> list[str]:
+    if targets.runs_here(profile.isa):
+        return []
+    return [
+        f"This machine cannot execute {profile.isa.name}: the same kernels, plan and runtime were verified as "
+        f"compiled for {targets.get('host').isa.name}. Run `neoc bench` on the device before you rely on it."
+    ]
+
+
+def members(folder: Path, source: Path) -> dict[str, Path]:
+    """What the archive holds: name -> file."""
+    shutil.copyfile(build.HEADER, folder / "dlr.h")
+    return {name: folder / name for name in ("compiled.so", "libdlr.so", "dlr.h")} | package.auxiliary(source)

@@ -1,0 +1,47 @@
+"""The line: one request in, one artifact out. Whoever reads this function knows which file holds what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import frontends
+import targets
+from compiler import assemble, dump, package, pipeline, plan, progress, storage, verify
+from compiler.artifact import Artifact
+from compiler.request import CompileRequest
+from frontends import archive
+
+
+def compile(request: CompileRequest, workdir: Path) -> Artifact:
+    """Runs every stage in `workdir`, which the caller removes. Raises what compiler/errors.py lists."""
+    profile = targets.get(request.target)
+    dump.start(Path(request.keep) if request.keep else None)
+    uri = storage.artifact_uri(request.output, request.source, request.target)
+    storage.check_output(uri, endpoint_url=request.endpoint_url)
+
+    progress.phase("fetch")
+    source = storage.fetch(request.source, workdir, endpoint_url=request.endpoint_url)
+    progress.phase("unpack")
+    folder = workdir / "model"
+    archive.unpack(source, folder)
+    progress.phase("frontend")
+    model = frontends.load(request.framework, folder, request.data_input_config)
+    progress.phase("lower")
+    graph = pipeline.lower(model.module, profile)
+    lowered = pipeline.schedule(graph, profile)
+    progress.phase("build")
+    objects = assemble.compile_kernels(lowered, profile, workdir)
+    progress.phase("plan")
+    program = plan.make(lowered, workdir)
+    progress.phase("link")
+    library = assemble.link(objects, program, model.signature, profile, workdir / "artifact")
+    progress.phase("verify")
+    parity = verify.check(assemble.runnable(library, lowered, program, model.signature, profile), model)
+    progress.phase("package")
+    manifest = package.describe(
+        request, source, model, profile, parity=parity, kernels=lowered.report(), warnings=assemble.warnings(profile)
+    )
+    artifact = package.pack(assemble.members(library, folder), manifest, workdir / Path(uri).name)
+    progress.phase("upload")
+    storage.upload(artifact.path, uri, kms_key=request.kms_key, endpoint_url=request.endpoint_url)
+    return artifact

@@ -1,0 +1,414 @@
+"""Direct convolution with packed output channels: [N, C/L, H, W, L] or [N, C, H, W] in, [N, O/L, H', W', L] out.
+
+A task computes one row (or a block of columns, or all of a small image) of a few panels of L output channels:
+
+    acc[columns][vectors] = 0                                # registers
+    for ky inside the image: for c: for kx: acc[x][v] += data[c, y + ky, x + kx] * weight[v, ky, c, kx, 0:L]
+    out = epilogue(acc)
+
+Nothing is padded: ky runs over rows inside the image, and the tiles at the left and right border leave out the
+taps outside it. Loop order and tiles after Liu et al., Optimizing CNN Model Inference on CPUs (USENIX ATC 2019).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from tvm import tirx
+from tvm.script.ir_builder import tirx as T
+
+from compiler.kernels.emit import kernel, loop, registers, vector_at
+from compiler.kernels.operators import integers, shape_of
+from compiler.kernels.template import Point, Space
+from compiler.kernels.value import ZERO, Expr, Value
+from compiler.kernels.vector import Evaluator
+from compiler.kernels.workload import Bound, Workload
+from targets import Profile
+
+SMALL_IMAGE = 64  # output pixels up to which every tile is written out with its own border
+BLOCK = 64  # columns of one task of a 1x1 convolution
+FMA_LATENCY, FMA_PER_CYCLE, LOADS_PER_CYCLE = 4, 2, 2
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """A convolution's sizes. reach: input channels that one panel of output channels reads."""
+
+    batch: int
+    in_channels: int
+    height: int
+    width: int
+    block: int  # input channels that stand together: lanes if packed, 1 if not
+    panels: int
+    out_height: int
+    out_width: int
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]  # top, left
+    dilation: tuple[int, int]
+    groups: int
+    out_channels: int
+    reach: int
+    lanes: int
+
+    @classmethod
+    def of(cls, work: Workload) -> Geometry:
+        assert work.anchor is not None
+        data, weight, stride, padding, dilation, channels = work.anchor.args[1:]
+        batch, _, height, width, *block = shape_of(data)
+        panels, kernel_h, reach, kernel_w, lanes = shape_of(weight)
+        groups, in_channels, out_channels = integers(channels)
+        out = shape_of(work.anchor)
+        return cls(batch, in_channels, height, width, block[0] if block else 1, panels, out[2], out[3],
+                   (kernel_h, kernel_w), tuple(integers(stride)), tuple(integers(padding)[:2]),
+                   tuple(integers(dilation)), groups, out_channels, reach, lanes)  # fmt: skip
+
+    @property
+    def pointwise(self) -> bool:
+        return self.kernel == (1, 1) and self.stride == (1, 1) and self.padding == (0, 0) and (
+            (self.out_height, self.out_width) == (self.height, self.width)
+        )  # fmt: skip
+
+    @property
+    def pixels(self) -> int:
+        return self.out_height * self.out_width
+
+    def flat(self) -> Geometry:
+        """A pointwise convolution as one long row."""
+        pixels = self.pixels
+        return replace(self, height=1, width=pixels, out_height=1, out_width=pixels)
+
+    @property
+    def mode(self) -> str:
+        if self.pixels <= SMALL_IMAGE:
+            return "image"
+        return "flat" if self.pointwise else "rows"
+
+    def in_one_group(self, vectors: int) -> bool:
+        """Whether so many neighbouring panels read the same input channels."""
+        per_group = self.out_channels // self.groups
+        return vectors == 1 or (vectors <= self.panels and (self.groups == 1 or per_group % (vectors * self.lanes) == 0))
+
+    @property
+    def weight_bytes(self) -> int:
+        return 4 * self.panels * self.lanes * self.reach * self.kernel[0] * self.kernel[1]
+
+    @property
+    def data_bytes(self) -> int:
+        return 4 * self.in_channels * self.height * self.width
+
+    @property
+    def flops(self) -> int:
+        return 2 * self.batch * self.panels * self.lanes * self.pixels * self.reach * self.kernel[0] * self.kernel[1]
+
+
+def even(extent: int, most: int) -> list[int]:
+    """The extent in as few parts as possible, none above `most`, as equal as can be: 14, 6 -> 5, 5, 4."""
+    parts = -(-extent // most)
+    return [extent // parts + (i < extent % parts) for i in range(parts)]
+
+
+class DirectConv:
+    name = "conv2d"
+
+    def accepts(self, work: Workload, profile: Profile) -> bool:
+        return work.operator == "neoc.conv2d"
+
+    def space(self, work: Workload, profile: Profile) -> Space:
+        shape = Geometry.of(work)
+        longest = shape.out_width if shape.mode == "rows" else shape.pixels
+        return Space({
+            "vectors": tuple(v for v in (1, 2, 3, 4, 6, 8) if shape.in_one_group(v)),
+            "columns": tuple(c for c in range(1, 29) if c <= longest),
+            "panels_first": (0, 1),
+        })  # fmt: skip
+
+    def default(self, work: Workload, profile: Profile) -> Point:
+        shape = Geometry.of(work)
+        first = int(shape.weight_bytes > shape.data_bytes)
+        legal = [
+            p for p in self.space(work, profile) if p["panels_first"] == first and fits(p["vectors"], p["columns"], profile)
+        ]
+        return min(legal, key=lambda p: (cycles(shape, p["vectors"], p["columns"], profile), -p["columns"]))
+
+    def apply(self, work: Workload, profile: Profile, point: Point, name: str) -> tirx.PrimFunc:
+        shape = Geometry.of(work)
+        with kernel(name, work.parameters) as (buffers, done):
+            flat = shape.mode != "rows" and work.mergeable(2)
+            bound = work.bind(buffers, merged=(2,) if flat else ())
+            _Emitter(shape, point, bound, buffers[-1], flat).emit()
+        return done[0]
+
+
+def fits(vectors: int, columns: int, profile: Profile) -> bool:
+    """Accumulators, one weight vector each and the broadcast value in the register file."""
+    weights = vectors if columns > 1 else 1
+    return vectors * columns + weights + (not profile.isa.embedded_broadcast) <= profile.isa.registers
+
+
+def cycles(shape: Geometry, vectors: int, columns: int, profile: Profile) -> float:
+    """Estimated cycles of the busiest core: the slowest of arithmetic, loads, latency, and weights from L2."""
+
+    def step(v: int, n: int) -> float:
+        fits_l1 = v * shape.lanes * 4 * shape.reach * shape.kernel[0] * shape.kernel[1] < profile.l1_bytes // 2
+        stream = 0.0 if fits_l1 else v * shape.lanes * 4 / 24
+        return max(v * n / FMA_PER_CYCLE, (v + n) / LOADS_PER_CYCLE, FMA_LATENCY, stream)
+
+    extent = shape.out_width if shape.mode == "rows" else shape.pixels
+    tiles = even(extent, columns) if shape.mode == "rows" or shape.mode == "image" else (
+        [columns] * (extent // columns) + [extent % columns] * (extent % columns > 0))  # fmt: skip
+    rows = shape.out_height if shape.mode == "rows" else 1
+    groups = [vectors] * (shape.panels // vectors) + [shape.panels % vectors] * (shape.panels % vectors > 0)
+    depth = shape.reach * shape.kernel[0] * shape.kernel[1]
+    pieces = len(groups) * (rows if shape.mode == "rows" else 1 if shape.mode == "image" else -(-extent // BLOCK))
+    pieces *= shape.batch
+    total = shape.batch * rows * depth * sum(step(v, n) for v in groups for n in tiles)
+    return total / pieces * -(-pieces // profile.cores)
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """Output pixels computed together: offsets (y, x) from a corner. border: the corner's column, if near one."""
+
+    y: Expr | int
+    x: Expr | int
+    pixels: tuple[tuple[int, int], ...]
+    border: int | None = None
+
+
+Taps = list[list[tuple[int, int]]]  # for each kx: (pixel, offset from the tile's corner in the data)
+
+
+class _Emitter:
+    """Writes one convolution. All positions are element offsets into flat buffers."""
+
+    def __init__(self, shape: Geometry, point: Point, bound: Bound, out: tirx.Buffer, merged: bool) -> None:
+        self.shape = shape.flat() if merged and shape.mode == "flat" else shape
+        self.mode, self.merged = shape.mode, merged
+        self.vectors, self.columns = point["vectors"], point["columns"]
+        self.panels_first = bool(point["panels_first"])
+        data, weight = bound.anchor_buffers()
+        self.data, self.weight, self.out = data, weight, out
+        self.accumulated = tirx.Var("accumulated", "float32")
+        anchor_shape = (shape.batch, shape.panels, shape.out_height, shape.out_width, shape.lanes)
+        anchor = Value(anchor_shape, "float32", lambda _: self.accumulated)
+        self.result = bound.result(anchor)
+        if self.mode == "flat" and not merged:
+            self.mode = "rows"
+
+    def emit(self) -> None:
+        s = self.shape
+        groups = -(-s.panels // self.vectors)
+        pieces = {"image": 1, "rows": s.out_height, "flat": -(-s.out_width // BLOCK)}[self.mode]
+        with loop(s.batch * groups * pieces, parallel=s.flops > 20_000) as task:
+            n = T.bind(task // (groups * pieces)) if s.batch > 1 else ZERO
+            inside = task % (groups * pieces) if s.batch > 1 else task
+            if self.panels_first:
+                group, piece = T.bind(inside // pieces), T.bind(inside % pieces)
+            else:
+                group, piece = T.bind(inside % groups), T.bind(inside // groups)
+            self._panels(n, group, piece)
+
+    def _panels(self, n: Expr, group: Expr, piece: Expr) -> None:
+        """The last group may have fewer panels."""
+        full, rest = divmod(self.shape.panels, self.vectors)
+        if not rest:
+            self._piece(n, group * self.vectors, piece, self.vectors)
+        elif not full:
+            self._piece(n, ZERO, piece, rest)
+        else:
+            with T.If(group < full):
+                with T.Then():
+                    self._piece(n, group * self.vectors, piece, self.vectors)
+                with T.Else():
+                    self._piece(n, tirx.const(full * self.vectors, "int32"), piece, rest)
+
+    def _piece(self, n: Expr, panel: Expr, piece: Expr, vectors: int) -> None:
+        s = self.shape
+        if self.mode == "image":
+            pixels = [(y, x) for y in range(s.out_height) for x in range(s.out_width)]
+            start = 0
+            for count in even(len(pixels), self.columns):
+                self._tile(n, panel, vectors, _Tile(0, 0, tuple(pixels[start : start + count])))
+                start += count
+        elif self.mode == "flat":
+            self._block(n, panel, piece, vectors)
+        else:
+            self._row(n, panel, piece, vectors)
+
+    def _block(self, n: Expr, panel: Expr, piece: Expr, vectors: int) -> None:
+        """BLOCK columns of one long row; the last block may be shorter."""
+        width = self.shape.out_width
+
+        def columns(start: Expr, count: int) -> None:
+            tiles = even(count, self.columns)
+            first = 0
+            for size, run in _runs(tiles):
+                with loop(run) as i:
+                    self._tile(n, panel, vectors, _Tile(0, T.bind(start + first + i * size), _across(size)))
+                first += size * run
+
+        full, rest = divmod(width, BLOCK)
+        if not rest or not full:
+            columns(piece * BLOCK, min(width, BLOCK))
+            return
+        with T.If(piece < full):
+            with T.Then():
+                columns(piece * BLOCK, BLOCK)
+            with T.Else():
+                columns(tirx.const(full * BLOCK, "int32"), rest)
+
+    def _row(self, n: Expr, panel: Expr, y: Expr, vectors: int) -> None:
+        """One row: tiles at the borders with their own taps, those between as a loop."""
+        s = self.shape
+        first = 0
+        segments: list[tuple[int, int, int, bool]] = []  # first column, tile, repetitions, inside
+        for size in even(s.out_width, self.columns):
+            left = first * s.stride[1] - s.padding[1]
+            right = (first + size - 1) * s.stride[1] - s.padding[1] + (s.kernel[1] - 1) * s.dilation[1]
+            inside = left >= 0 and right < s.width
+            if inside and segments and segments[-1][3] and segments[-1][1] == size:
+                segments[-1] = (*segments[-1][:2], segments[-1][2] + 1, True)
+            else:
+                segments.append((first, size, 1, inside))
+            first += size
+        for start, size, run, inside in segments:
+            with loop(run) as i:
+                at = T.bind(start + i * size) if run > 1 else start
+                self._tile(n, panel, vectors, _Tile(y, at, _across(size), None if inside else start))
+
+    def _tile(self, n: Expr, panel: Expr, vectors: int, tile: _Tile) -> None:
+        lanes, count = self.shape.lanes, len(tile.pixels) * vectors
+        acc = registers(count, lanes)
+        for i in range(count):
+            T.buffer_store(acc, tirx.Broadcast(tirx.const(0.0, "float32"), lanes), [vector_at(i * lanes, lanes)])
+        for taps, ky in self._kernel_rows(tile):
+            self._accumulate(acc, n, panel, vectors, tile, taps, ky)
+        self._store(acc, n, panel, vectors, tile)
+
+    def _kernel_rows(self, tile: _Tile) -> Iterator[tuple[Taps, Expr | int]]:
+        """The rows of the kernel that meet the image, with the taps of each."""
+        s = self.shape
+        if self.mode == "image":
+            for ky in range(s.kernel[0]):
+                taps = self._taps(tile, lambda y, x, ky=ky: 0 <= y + ky * s.dilation[0] < s.height and 0 <= x < s.width)
+                if any(taps):
+                    yield taps, ky
+            return
+        corner = tile.border
+        taps = self._taps(tile, lambda y, x: corner is None or 0 <= x + corner * s.stride[1] < s.width)
+        low, high = self._valid_rows(tile.y)
+        if isinstance(low, int):
+            with loop(s.kernel[0]) as ky:
+                yield taps, ky
+        else:
+            with T.serial(0, high - low) as k:
+                yield taps, T.bind(low + k)
+
+    def _taps(self, tile: _Tile, inside: Callable[[int, int], bool]) -> Taps:
+        """inside(y, x) of the input position, relative to the tile's corner."""
+        s = self.shape
+        found: Taps = []
+        for kx in range(s.kernel[1]):
+            at = [
+                (i, y * s.stride[0] - s.padding[0], x * s.stride[1] - s.padding[1] + kx * s.dilation[1])
+                for i, (y, x) in enumerate(tile.pixels)
+            ]
+            found.append([(i, (y * s.width + x) * s.block) for i, y, x in at if inside(y, x)])
+        return found
+
+    def _valid_rows(self, y: Expr | int) -> tuple[Expr | int, Expr | int]:
+        """The ky whose input row lies inside the image."""
+        s = self.shape
+        kernel_h, dy = s.kernel[0], s.dilation[0]
+        last = (s.out_height - 1) * s.stride[0] - s.padding[0] + (kernel_h - 1) * dy
+        if s.padding[0] == 0 and last < s.height:
+            return 0, kernel_h
+        top = s.padding[0] - y * s.stride[0]
+        low = tirx.max(tirx.floordiv(top + dy - 1, dy), 0)
+        high = tirx.min(tirx.floordiv(top + s.height + dy - 1, dy), kernel_h)
+        return T.bind(low), T.bind(high)
+
+    def _accumulate(
+        self, acc: tirx.Buffer, n: Expr, panel: Expr, vectors: int, tile: _Tile, taps: Taps, ky: Expr | int
+    ) -> None:
+        s, lanes = self.shape, self.shape.lanes
+        stride = s.kernel[0] * s.reach * s.kernel[1] * lanes  # from one panel's weights to the next one's
+        weights = T.bind((panel * s.kernel[0] + ky) * (s.reach * s.kernel[1] * lanes))
+        corner = ((tile.y * s.stride[0] + ky * s.dilation[0]) * s.width + tile.x * s.stride[1]) * s.block
+
+        def channel(position: Expr, c: Expr) -> None:
+            for kx, here in enumerate(taps):
+                at = weights + (c * s.kernel[1] + kx) * lanes
+                w = [T.bind(self.weight[vector_at(at + v * stride, lanes)]) for v in range(vectors) if here]
+                for i, offset in here:
+                    x = T.bind(tirx.Broadcast(self.data[position + offset], lanes))
+                    for v in range(vectors):
+                        slot = vector_at((i * vectors + v) * lanes, lanes)
+                        T.buffer_store(acc, acc[slot] + x * w[v], [slot])
+
+        self._channels(n, panel, corner, channel)
+
+    def _channels(self, n: Expr, panel: Expr, corner: Expr | int, body: Callable[[Expr, Expr], None]) -> None:
+        """body(the tile's corner in the data, the channel's number in the weights) for every channel within reach."""
+        s = self.shape
+        plane = s.height * s.width
+        padded = -(-s.in_channels // s.block) * s.block
+        image = n * (padded * plane) + corner
+        first = self._first_channel(panel)
+        if s.block == 1:
+            with loop(s.reach) as c:
+                body(T.bind(image + (first + c) * plane), c)
+        elif s.groups > 1:  # a window that may begin anywhere in a block
+            with loop(s.reach) as c:
+                at = T.bind(first + c)
+                body(T.bind(image + at // s.block * (plane * s.block) + at % s.block), c)
+        else:
+            whole, rest = divmod(s.reach, s.block)
+            if whole:
+                with loop(whole) as chunk:
+                    base = T.bind(image + chunk * (plane * s.block))
+                    with loop(s.block) as inner:
+                        body(base + inner, chunk * s.block + inner)
+            if rest:
+                with loop(rest) as inner:
+                    body(image + whole * plane * s.block + inner, whole * s.block + inner)
+
+    def _first_channel(self, panel: Expr) -> Expr:
+        """The first input channel that a panel reads: of the first group of its first output channel."""
+        s = self.shape
+        if s.groups == 1:
+            return ZERO
+        per_group = s.out_channels // s.groups
+        start = tirx.floordiv(panel * s.lanes, per_group) * (s.in_channels // s.groups)
+        return T.bind(tirx.min(start, s.in_channels - s.reach))
+
+    def _store(self, acc: tirx.Buffer, n: Expr, panel: Expr, vectors: int, tile: _Tile) -> None:
+        s, lanes = self.shape, self.shape.lanes
+        lane = tirx.Var("lane", "int32")
+        for v in range(vectors):
+            at = T.bind(panel + v)
+            for i, (dy, dx) in enumerate(tile.pixels):
+                y, x = tile.y + dy, tile.x + dx
+                place = (y * s.out_width + x,) if self.merged else (y, x)
+                index = (n, at, *(p if isinstance(p, Expr) else tirx.const(p, "int32") for p in place), lane)
+                slot = acc[vector_at((i * vectors + v) * lanes, lanes)]
+                value = Evaluator(lane, lanes, {self.accumulated: slot})(self.result.at(index))
+                target = (((n * s.panels + at) * s.out_height + y) * s.out_width + x) * lanes
+                T.buffer_store(self.out, value, [vector_at(target, lanes)])
+
+
+def _across(count: int) -> tuple[tuple[int, int], ...]:
+    return tuple((0, x) for x in range(count))
+
+
+def _runs(sizes: list[int]) -> list[tuple[int, int]]:
+    """6, 6, 5 -> (6, 2), (5, 1)"""
+    runs: list[tuple[int, int]] = []
+    for size in sizes:
+        if runs and runs[-1][0] == size:
+            runs[-1] = (size, runs[-1][1] + 1)
+        else:
+            runs.append((size, 1))
+    return runs

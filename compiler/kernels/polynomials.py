@@ -1,0 +1,119 @@
+"""exp, log, erf, tanh and sigmoid of float32 vectors without a call: range reduction and a polynomial.
+
+Coefficients: exp and log from Cephes (expf, logf; about 2 ulp), erf and tanh the rational minimax forms that
+Eigen uses (absolute error about 1e-7). What has no polynomial here stays an intrinsic of LLVM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import tvm
+from tvm import tirx
+from tvm.script.ir_builder import tirx as T
+
+from compiler.kernels.value import Expr, element_type, lanes_of, typed
+
+
+
+def like(x: Expr, value: float, dtype: str = "float32") -> Expr:
+    """A constant with as many lanes as x."""
+    lanes = lanes_of(x)
+    constant = tirx.const(value, dtype)
+    return constant if lanes == 1 else tirx.Broadcast(constant, lanes)
+
+
+def horner(x: Expr, coefficients: Sequence[float]) -> Expr:
+    value = like(x, coefficients[0])
+    for c in coefficients[1:]:
+        value = T.bind(value * x + like(x, c))
+    return value
+
+
+def exp(x: Expr) -> Expr:
+    """Cephes expf: 2^n times a polynomial in the rest. NaN stays NaN; overflow gives infinity, underflow 0."""
+    integer = typed("int32", lanes_of(x))
+    x = T.bind(x)
+    bounded = T.bind(tirx.min(tirx.max(x, like(x, -87.33654)), like(x, 88.3762626647949)))
+    n = T.bind(tirx.nearbyint(bounded * like(x, 1.44269504088896341)))
+    rest = T.bind(n * like(x, -0.693359375) + bounded)
+    rest = T.bind(n * like(x, 2.12194440e-4) + rest)
+    p = horner(rest, (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1))
+    p = T.bind(p * (rest * rest) + rest + like(x, 1.0))
+    power = T.bind(tirx.reinterpret(x.ty.dtype, (tirx.Cast(integer, n) + like(x, 127, "int32")) << like(x, 23, "int32")))
+    value = T.bind(p * power)
+    value = tirx.Select(x > like(x, 88.72283935546875), like(x, float("inf")), value)
+    value = tirx.Select(x < like(x, -87.33654), like(x, 0.0), value)
+    return T.bind(tirx.Select(x == x, value, x))
+
+
+def log(x: Expr) -> Expr:
+    """Cephes logf: exponent times ln 2 plus a polynomial in the mantissa. log 0 = -inf, negative = NaN."""
+    integer = typed("int32", lanes_of(x))
+    x = T.bind(x)
+    normal = T.bind(tirx.max(x, like(x, 1.17549435e-38)))
+    bits = T.bind(tirx.reinterpret(integer, normal))
+    exponent = T.bind(tirx.Cast(x.ty.dtype, (bits >> like(x, 23, "int32")) - like(x, 126, "int32")))
+    mantissa = T.bind(
+        tirx.reinterpret(x.ty.dtype, (bits & like(x, 0x007FFFFF, "int32")) | like(x, 0x3F000000, "int32"))
+    )  # in [0.5, 1)
+    small = T.bind(mantissa < like(x, 0.707106781186547524))
+    exponent = T.bind(exponent - tirx.Select(small, like(x, 1.0), like(x, 0.0)))
+    m = T.bind(tirx.Select(small, mantissa + mantissa, mantissa) - like(x, 1.0))
+    square = T.bind(m * m)
+    p = horner(
+        m,
+        (7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1,
+         -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1),
+    )  # fmt: skip
+    p = T.bind(p * m * square + exponent * like(x, -2.12194440e-4) - square * like(x, 0.5))
+    value = T.bind(m + p + exponent * like(x, 0.693359375))
+    value = tirx.Select(x == like(x, float("inf")), x, value)
+    value = tirx.Select(x == like(x, 0.0), like(x, float("-inf")), value)
+    return T.bind(tirx.Select(x >= like(x, 0.0), value, like(x, float("nan"))))
+
+
+def erf(x: Expr) -> Expr:
+    x = T.bind(tirx.max(tirx.min(x, like(x, 3.832506856900711)), like(x, -3.832506856900711)))
+    square = T.bind(x * x)
+    p = horner(
+        square,
+        (-2.72614225801306e-10, 2.77068142495902e-08, -2.10102402082508e-06, -5.69250639462346e-05,
+         -7.34990630326855e-04, -2.95459980854025e-03, -1.60960333262415e-02),
+    )  # fmt: skip
+    q = horner(
+        square,
+        (-1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03, -7.37332916720468e-03,
+         -1.42647390514189e-02),
+    )  # fmt: skip
+    return T.bind(x * p / q)
+
+
+def tanh(x: Expr) -> Expr:
+    x = T.bind(tirx.max(tirx.min(x, like(x, 7.90531110763549805)), like(x, -7.90531110763549805)))
+    square = T.bind(x * x)
+    p = horner(
+        square,
+        (-2.76076847742355e-16, 2.00018790482477e-13, -8.60467152213735e-11, 5.12229709037114e-08,
+         1.48572235717979e-05, 6.37261928875436e-04, 4.89352455891786e-03),
+    )  # fmt: skip
+    q = horner(square, (1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03, 4.89352518554385e-03))
+    return T.bind(x * p / q)
+
+
+def sigmoid(x: Expr) -> Expr:
+    return T.bind(like(x, 1.0) / (like(x, 1.0) + exp(like(x, 0.0) - x)))
+
+
+
+POLYNOMIALS: dict[str, Callable[[Expr], Expr]] = {
+    "tirx.exp": exp, "tirx.log": log, "tirx.erf": erf, "tirx.tanh": tanh, "tirx.sigmoid": sigmoid,
+}  # fmt: skip
+
+
+def call(expr: tvm.ir.Call, arguments: Sequence[Expr]) -> Expr:
+    """The intrinsic call `expr` of vectors."""
+    lanes = max((lanes_of(a) for a in arguments), default=1)
+    if element_type(expr) == "float32" and expr.op.name in POLYNOMIALS:
+        return POLYNOMIALS[expr.op.name](arguments[0])
+    return tvm.ir.Call(expr.op, list(arguments), ret_ty=tvm.ir.PrimType(typed(element_type(expr), lanes)))

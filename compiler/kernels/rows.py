@@ -1,0 +1,171 @@
+"""Softmax, log-softmax and layer normalisation: a task does one row, which stays in its cache between the passes.
+
+    softmax: m = max x;  out = exp(x - m), s = sum of it;  out = out / s
+    log-softmax: m = max x;  s = sum exp(x - m);  out = x - (m + log s)
+    layer norm: mean;  variance around it;  out = (x - mean) / sqrt(variance + epsilon) * gamma + beta
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from tvm import tirx
+from tvm.script.ir_builder import tirx as T
+
+from compiler.kernels.emit import PARALLEL_WORK, kernel, loop, registers, store_row, vector_at
+from compiler.kernels.operators import shape_of
+from compiler.kernels.reduce import INDEPENDENT, MONOIDS, Monoid, across
+from compiler.kernels.template import FIXED, Point, Space
+from compiler.kernels.value import ZERO, Expr, Index, Value, ravel, unravel
+from compiler.kernels.vector import Evaluator
+from compiler.kernels.workload import Bound, Workload
+from targets import Profile
+
+SUM, MAX = MONOIDS["relax.sum"], MONOIDS["relax.max"]
+SIZED = "float32"
+
+
+class Rows:
+    name = "rows"
+
+    def accepts(self, work: Workload, profile: Profile) -> bool:
+        return work.operator in EMITTERS and _trailing(work) and work.output[1] == SIZED
+
+    def space(self, work: Workload, profile: Profile) -> Space:
+        return FIXED
+
+    def default(self, work: Workload, profile: Profile) -> Point:
+        return {}
+
+    def apply(self, work: Workload, profile: Profile, point: Point, name: str) -> tirx.PrimFunc:
+        assert work.anchor is not None
+        shape = shape_of(work.anchor)
+        depth = len(_axes(work))
+        outer, inner = shape[: len(shape) - depth], shape[len(shape) - depth :]
+        with kernel(name, work.parameters) as (buffers, done):
+            bound = work.bind(buffers)
+            with loop(math.prod(outer), parallel=math.prod(shape) >= PARALLEL_WORK) as task:
+                place = tuple(T.bind(i) if not isinstance(i, tirx.IntImm) else i for i in unravel(task, outer))
+                row = _Row(place, inner, profile.isa.lanes, buffers[-1], shape)
+                EMITTERS[work.operator](work, bound, row)
+        return done[0]
+
+
+def _axes(work: Workload) -> list[int]:
+    assert work.anchor is not None
+    rank = len(shape_of(work.anchor))
+    if work.operator == "relax.nn.layer_norm":
+        return sorted(int(a) % rank for a in work.anchor.attrs.axes)
+    return [int(work.anchor.attrs.axis) % rank]
+
+
+def _trailing(work: Workload) -> bool:
+    assert work.anchor is not None
+    rank, axes = len(shape_of(work.anchor)), _axes(work)
+    return axes == list(range(rank - len(axes), rank))
+
+
+class _Row:
+    """The elements of one row, walked by vectors."""
+
+    def __init__(self, place: Index, inner: tuple[int, ...], lanes: int, out: tirx.Buffer, shape: tuple[int, ...]) -> None:
+        self.place, self.inner, self.lanes, self.out, self.shape = place, inner, lanes, out, shape
+        self.extent = math.prod(inner)
+
+    def index(self, at: Expr) -> Index:
+        return (*self.place, *unravel(at, self.inner))
+
+    def reduce(self, monoid: Monoid, element: Callable[[Expr], Expr]) -> Expr:
+        """All elements combined, by several accumulators of a vector each."""
+        whole, rest = divmod(self.extent, self.lanes)
+        independent = min(INDEPENDENT, whole)
+        total = registers(1, 1)
+        T.buffer_store(total, monoid.start(SIZED), [0])
+        if whole:
+            acc = registers(independent, self.lanes)
+            for n in range(independent):
+                T.buffer_store(acc, tirx.Broadcast(monoid.start(SIZED), self.lanes), [vector_at(n * self.lanes, self.lanes)])
+            lane = tirx.Var("lane", "int32")
+
+            def add(n: int, first: Expr) -> None:
+                slot = vector_at(n * self.lanes, self.lanes)
+                value = Evaluator(lane, self.lanes)(element(first + lane))
+                T.buffer_store(acc, monoid.combine(acc[slot], value), [slot])
+
+            with loop(whole // independent) as i:
+                for n in range(independent):
+                    add(n, (i * independent + n) * self.lanes)
+            for n in range(whole % independent):
+                add(n, tirx.const((whole - whole % independent + n) * self.lanes, "int32"))
+            vector = acc[vector_at(0, self.lanes)]
+            for n in range(1, independent):
+                vector = T.bind(monoid.combine(vector, acc[vector_at(n * self.lanes, self.lanes)]))
+            T.buffer_store(total, across(T.bind(vector), self.lanes, monoid.combine), [0])
+        if rest:
+            with loop(rest) as i:
+                value = Evaluator(tirx.Var("lane", "int32"), 1)(element(whole * self.lanes + i))
+                T.buffer_store(total, monoid.combine(total[0], value), [0])
+        return T.bind(total[0])
+
+    def store(self, element: Callable[[Expr], Expr]) -> None:
+        value = Value((self.extent,), SIZED, lambda i: element(i[0]))
+        start = ravel((*self.place, *[ZERO] * len(self.inner)), self.shape)
+        store_row(self.out, value, (), ZERO, self.extent, self.lanes, lambda i: start + i[0])
+
+    def stored(self, at: Expr) -> Expr:
+        """What `store` wrote."""
+        return self.out[ravel((*self.place, *[ZERO] * len(self.inner)), self.shape) + at]
+
+
+def _result(work: Workload, bound: Bound, row: _Row, element: Callable[[Expr], Expr]) -> Callable[[Expr], Expr]:
+    """An element of the row after everything fused behind the anchor."""
+    assert work.anchor is not None
+    value = bound.result(Value(shape_of(work.anchor), SIZED, lambda i: element(ravel(i[len(row.place) :], row.inner))))
+    return lambda at: value.at(row.index(at))
+
+
+def _softmax(work: Workload, bound: Bound, row: _Row) -> None:
+    source = bound.operands()[0]
+    largest = row.reduce(MAX, lambda i: source.at(row.index(i)))
+    row.store(lambda i: tirx.exp(source.at(row.index(i)) - largest))
+    scale = T.bind(tirx.const(1.0, SIZED) / row.reduce(SUM, row.stored))
+    row.store(_result(work, bound, row, lambda i: row.stored(i) * scale))
+
+
+def _log_softmax(work: Workload, bound: Bound, row: _Row) -> None:
+    source = bound.operands()[0]
+    largest = row.reduce(MAX, lambda i: source.at(row.index(i)))
+    total = row.reduce(SUM, lambda i: tirx.exp(source.at(row.index(i)) - largest))
+    shift = T.bind(largest + Evaluator(tirx.Var("lane", "int32"), 1)(tirx.log(total)))
+    row.store(_result(work, bound, row, lambda i: source.at(row.index(i)) - shift))
+
+
+def _layer_norm(work: Workload, bound: Bound, row: _Row) -> None:
+    assert work.anchor is not None
+    attrs = work.anchor.attrs
+    source, gamma, beta = bound.operands()
+    count = tirx.const(float(row.extent), SIZED)
+    mean = T.bind(row.reduce(SUM, lambda i: source.at(row.index(i))) / count)
+
+    def centred(i: Expr) -> Expr:
+        return source.at(row.index(i)) - mean
+
+    def squared(i: Expr) -> Expr:
+        value = centred(i)
+        return value * value
+
+    variance = T.bind(row.reduce(SUM, squared) / count)
+    scale = T.bind(tirx.const(1.0, SIZED) / tirx.sqrt(variance + tirx.const(float(attrs.epsilon), SIZED)))
+
+    def normal(i: Expr) -> Expr:
+        value = centred(i) * scale
+        value = value * gamma.at(unravel(i, row.inner)) if bool(attrs.scale) else value
+        return value + beta.at(unravel(i, row.inner)) if bool(attrs.center) else value
+
+    row.store(_result(work, bound, row, normal))
+
+
+EMITTERS: dict[str, Callable[[Workload, Bound, _Row], None]] = {
+    "relax.nn.softmax": _softmax, "relax.nn.log_softmax": _log_softmax, "relax.nn.layer_norm": _layer_norm,
+}  # fmt: skip

@@ -1,0 +1,143 @@
+"""Scalar expressions in a lane variable to vector expressions, written out as statements.
+
+An index that is linear in the lane becomes a vector load (or one broadcast load); any other is gathered lane
+by lane. Expressions that occur twice are bound once. Mathematical functions become polynomials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import tvm
+from tvm import tirx
+from tvm.ir import Call, TensorLoad
+from tvm.script.ir_builder import tirx as T
+from tvm.sym import Analyzer
+
+from compiler.kernels import polynomials
+from compiler.kernels.value import Expr, element_type, lanes_of, typed
+
+BINARY = (tirx.Add, tirx.Sub, tirx.Mul, tirx.Div, tirx.Mod, tirx.FloorDiv, tirx.FloorMod, tirx.Min, tirx.Max,
+          tirx.EQ, tirx.NE, tirx.LT, tirx.LE, tirx.GT, tirx.GE, tirx.And, tirx.Or,
+          tirx.LShift, tirx.RShift, tirx.BitwiseAnd, tirx.BitwiseOr, tirx.BitwiseXor)  # fmt: skip
+LEAVES = (tirx.Var, tirx.IntImm, tirx.FloatImm)
+
+
+def spread(expr: Expr, lanes: int) -> Expr:
+    return expr if lanes == 1 or lanes_of(expr) == lanes else tirx.Broadcast(expr, lanes)
+
+
+def operands(expr: Expr) -> tuple[Expr, ...]:
+    """What an expression is computed from."""
+    if isinstance(expr, BINARY):
+        return expr.a, expr.b
+    if isinstance(expr, tirx.Cast):
+        return (expr.value,)
+    if isinstance(expr, (tirx.Not, tirx.BitwiseNot)):
+        return (expr.a,)
+    if isinstance(expr, tirx.Select):
+        return expr.condition, expr.true_value, expr.false_value
+    if isinstance(expr, TensorLoad):
+        return tuple(expr.indices)
+    if isinstance(expr, Call):
+        return tuple(expr.args)
+    if isinstance(expr, LEAVES):
+        return ()
+    raise AssertionError(f"no vector form of {type(expr).__name__}")
+
+
+def substitute(expr: Expr, var: tirx.Var, value: Expr) -> Expr:
+    """An integer expression with one variable replaced."""
+    if expr.same_as(var):
+        return value
+    parts = [substitute(o, var, value) for o in operands(expr)]
+    if not parts:
+        return expr
+    if isinstance(expr, TensorLoad):
+        return expr.source[parts[0]]
+    if isinstance(expr, tirx.Cast):
+        return tirx.Cast(expr.ty.dtype, parts[0])
+    return Call(expr.op, parts, ret_ty=expr.ty) if isinstance(expr, Call) else type(expr)(*parts)
+
+
+class Evaluator:
+    """Evaluates expressions for lanes 0..lanes-1 of the variable `lane` at once; lanes = 1 evaluates scalars.
+
+    given: vectors that stand for variables (a template's accumulators). Nothing is evaluated conditionally:
+    expressions use Select over loads that are safe for every lane.
+    """
+
+    def __init__(self, lane: tirx.Var, lanes: int, given: Mapping[tirx.Var, Expr] | None = None) -> None:
+        self.lane, self.lanes = lane, lanes
+        self._given = {hash(var): vector for var, vector in (given or {}).items()}
+        self._varies: dict[int, bool] = {hash(lane): True, **dict.fromkeys(self._given, True)}
+        self._uses: dict[int, int] = {}
+        self._done: dict[int, Expr] = {}
+        self._alive: list[Expr] = [lane, *(given or {})]  # keys are addresses: nothing may be freed meanwhile
+
+    def __call__(self, expr: Expr) -> Expr:
+        self._count(expr)
+        return spread(self._visit(expr), self.lanes)
+
+    def _count(self, expr: Expr) -> None:
+        key = hash(expr)
+        self._alive.append(expr)
+        self._uses[key] = self._uses.get(key, 0) + 1
+        if self._uses[key] == 1:
+            for operand in operands(expr):
+                self._count(operand)
+
+    def _differs(self, expr: Expr) -> bool:
+        """Whether the expression differs between lanes."""
+        key = hash(expr)
+        if key not in self._varies:
+            self._alive.append(expr)
+            self._varies[key] = any([self._differs(o) for o in operands(expr)])
+        return self._varies[key]
+
+    def _visit(self, expr: Expr) -> Expr:
+        key = hash(expr)
+        if key in self._given:
+            return self._given[key]
+        if isinstance(expr, LEAVES):
+            return tirx.Ramp(0, 1, self.lanes) if self.lanes > 1 and key == hash(self.lane) else expr
+        if key not in self._done:
+            value = self._compute(expr)
+            shared = self._uses.get(key, 0) > 1 and (self._differs(expr) or isinstance(expr, TensorLoad))
+            self._done[key] = T.bind(value) if shared else value
+        return self._done[key]
+
+    def _compute(self, expr: Expr) -> Expr:
+        if isinstance(expr, TensorLoad):
+            return self._load(expr)
+        vectors = [self._visit(o) for o in operands(expr)]
+        widest = max((lanes_of(v) for v in vectors), default=1)
+        vectors = [spread(v, widest) for v in vectors]
+        if isinstance(expr, Call):
+            return polynomials.call(expr, vectors)
+        if isinstance(expr, tirx.Cast):
+            return tirx.Cast(typed(element_type(expr), widest), vectors[0])
+        return type(expr)(*vectors)
+
+    def _load(self, load: TensorLoad) -> Expr:
+        (index,) = load.indices
+        if self.lanes == 1 or not self._differs(index):
+            return load.source[self._visit(index)]
+        step = stride(index, self.lane, self.lanes)
+        if step is None:
+            positions = self._visit(index)
+            return tirx.Shuffle(
+                [T.bind(load.source[tirx.Shuffle([positions], [i])]) for i in range(self.lanes)], list(range(self.lanes))
+            )
+        base = substitute(index, self.lane, tirx.const(0, "int32"))
+        base = Evaluator(self.lane, 1, None)(base)
+        return load.source[tirx.Ramp(base, step, self.lanes)] if step else load.source[base]
+
+
+def stride(index: Expr, lane: tirx.Var, lanes: int) -> int | None:
+    """d if index(lane + 1) - index(lane) = d for all lanes, else None."""
+    step = tirx.Var("step", "int32")
+    analyzer = Analyzer()
+    analyzer.bind(step, tvm.ir.Range(0, lanes - 1))
+    difference = analyzer.simplify(substitute(index, lane, step + 1) - substitute(index, lane, step))
+    return int(difference) if isinstance(difference, tirx.IntImm) else None

@@ -1,0 +1,176 @@
+"""Groups calls into functions with the attribute Primitive: each becomes one kernel.
+
+A group has at most one anchor (anything that is neither element-wise nor data movement). After the anchor come
+element-wise calls of its shape; before a reduction come element-wise calls and data movement. A value that
+something else reads, too, ends its group. Reshapes stay outside: they cost nothing (see plan.py).
+"""
+
+from __future__ import annotations
+
+import tvm
+import tvm_ffi
+from tvm import relax
+from tvm.ir import GenericConst
+
+from compiler.kernels.operators import ELEMENTWISE, MOVES, shape_of
+from compiler.kernels.workload import INJECTIVE, operator_of, tensors_of
+from compiler.passes.rewriter import VIEWS, use_counts
+
+# Anchors that read each element of what is fused before them about once.
+ABSORBS_PRODUCERS = ("relax.sum", "relax.mean", "relax.max", "relax.min", "relax.prod", "relax.concat", "relax.nn.pad",
+                     "relax.nn.softmax", "relax.nn.log_softmax")  # fmt: skip
+ENDS = ("relax.concat", "relax.nn.pad", "relax.topk", "relax.cumsum", "relax.scatter_elements", "relax.scatter_nd")
+
+
+def fuse(module: tvm.IRModule) -> tvm.IRModule:
+    return _Fuser(module["main"]).run()
+
+
+class _Fuser:
+    def __init__(self, main: relax.Function) -> None:
+        self.main = main
+        self.bindings = [b for b in main.body.blocks[0].bindings if not b.var.same_as(main.body.body)]
+        self.call = {b.var: b.value for b in self.bindings}
+        self.uses = use_counts(main)
+        self.group: dict[relax.Var, int] = {}  # by the number of its last binding
+        self.anchor: dict[int, relax.Call] = {}
+
+    def run(self) -> tvm.IRModule:
+        for number, binding in enumerate(self.bindings):
+            if isinstance(binding.value, relax.Call) and operator_of(binding.value) not in VIEWS:
+                self._join(number, binding)
+        return self._outline()
+
+    def _join(self, number: int, binding: relax.VarBinding) -> None:
+        """Opens a group for a call and draws in the groups of its operands where that is allowed."""
+        call = binding.value
+        self.group[binding.var] = number
+        if operator_of(call) not in INJECTIVE:
+            self.anchor[number] = call
+        for operand in tensors_of(call):
+            if isinstance(operand, relax.Var) and self._may_fuse(operand, call, number):
+                before = self.group[operand]
+                for var, group in list(self.group.items()):
+                    if group == before:
+                        self.group[var] = number
+                if before in self.anchor:
+                    self.anchor[number] = self.anchor.pop(before)
+
+    def _may_fuse(self, operand: relax.Var, call: relax.Call, number: int) -> bool:
+        group = self.group.get(operand)
+        if group is None or self.uses[operand] > 1 or group == number:
+            return False
+        if operator_of(call) in ELEMENTWISE and group in self.anchor:
+            anchor = self.anchor[group]
+            single = number not in self.anchor and operator_of(anchor) not in ENDS
+            return single and shape_of(operand) == shape_of(call)
+        if group in self.anchor:
+            return False
+        if operator_of(call) in INJECTIVE or operator_of(call) in ABSORBS_PRODUCERS:
+            return _size(operand) >= _size(call) or operator_of(self.call[operand]) in MOVES
+        return False
+
+    def _outline(self) -> tvm.IRModule:
+        builder = relax.BlockBuilder()
+        members: dict[int, list[relax.VarBinding]] = {}
+        for binding in self.bindings:
+            if binding.var in self.group:
+                members.setdefault(self.group[binding.var], []).append(binding)
+        known: dict[relax.Var, relax.Expr] = {}
+        module = tvm.IRModule()
+        outlined: dict[int, list[tuple[relax.Function, tvm.ir.GlobalVar]]] = {}
+        params = [relax.Var(p.name, p.ty) for p in self.main.params]
+        known.update(zip(self.main.params, params, strict=True))
+        with builder.function("main", params):
+            with builder.dataflow():
+                for number, binding in enumerate(self.bindings):
+                    group = self.group.get(binding.var)
+                    if group is None:
+                        known[binding.var] = builder.emit(_renamed(binding.value, known), binding.var.name)
+                    elif group == number:
+                        function, arguments = _function(members[group])
+                        target = _registered(function, _label(members[group]), outlined, builder)
+                        actual = [known.get(a, a) if isinstance(a, relax.Var) else a for a in arguments]
+                        known[binding.var] = builder.emit(relax.Call(target, actual), binding.var.name)
+                returned = next(b.value for b in self.main.body.blocks[0].bindings if b.var.same_as(self.main.body.body))
+                result = builder.emit_output(_renamed(returned, known))
+            builder.emit_func_output(result)
+        module = builder.get()
+        return module
+
+
+def _size(expr: relax.Expr) -> int:
+    size = 1
+    for extent in shape_of(expr):
+        size *= extent
+    return size
+
+
+def _renamed(expr: relax.Expr, known: dict[relax.Var, relax.Expr]) -> relax.Expr:
+    if isinstance(expr, relax.Var):
+        return known[expr]
+    if isinstance(expr, relax.Tuple):
+        return relax.Tuple([_renamed(f, known) for f in expr.fields])
+    if isinstance(expr, relax.Call):
+        return relax.Call(expr.op, [_renamed(a, known) for a in expr.args], expr.attrs, expr.ty_args)
+    return expr
+
+
+def _label(bindings: list[relax.VarBinding]) -> str:
+    """Names of the fused operators, for people: conv2d_add_relu."""
+    names = [operator_of(b.value).split(".")[-1] for b in bindings]
+    return "_".join(names[:4]) + ("_etc" if len(names) > 4 else "")
+
+
+def _function(bindings: list[relax.VarBinding]) -> tuple[relax.Function, list[relax.Expr]]:
+    """The group as a function of everything it reads: variables and constants, but for single numbers."""
+    inside = {b.var for b in bindings}
+    params: list[relax.Var] = []
+    arguments: list[relax.Expr] = []
+    known: dict[relax.Var, relax.Expr] = {}
+
+    def parameter(expr: relax.Expr) -> relax.Expr:
+        if isinstance(expr, relax.Tuple):
+            return relax.Tuple([parameter(f) for f in expr.fields])
+        if isinstance(expr, relax.Var) and expr in known:
+            return known[expr]
+        is_tensor = isinstance(expr, relax.Var) or isinstance(expr, GenericConst) and _size(expr) > 1
+        if not is_tensor or isinstance(expr, relax.Var) and expr in inside:
+            return expr
+        made = relax.Var(f"p{len(params)}", expr.ty)
+        params.append(made)
+        arguments.append(expr)
+        if isinstance(expr, relax.Var):
+            known[expr] = made
+        return made
+
+    builder = relax.BlockBuilder()
+    body: list[relax.VarBinding] = []
+    for binding in bindings:
+        call = binding.value
+        made = relax.Call(call.op, [parameter(a) for a in call.args], call.attrs, call.ty_args)
+        normal = builder.normalize(made)
+        var = relax.DataflowVar(f"v{len(body)}", normal.ty)
+        known[binding.var] = var
+        body.append(relax.VarBinding(var, normal))
+    last = body[-1]
+    output = relax.Var("out", last.var.ty)
+    body[-1] = relax.VarBinding(output, last.value)
+    block = relax.DataflowBlock(body)
+    function = relax.Function(params, relax.SeqExpr([block], output), output.ty, attrs=tvm.ir.make_node("ir.DictAttrs", Primitive=True))
+    return function, arguments
+
+
+def _registered(
+    function: relax.Function, label: str, outlined: dict[int, list[tuple[relax.Function, tvm.ir.GlobalVar]]], builder: relax.BlockBuilder
+) -> tvm.ir.GlobalVar:
+    """Equal functions share one kernel."""
+    key = tvm_ffi.structural_hash(function)
+    for known, target in outlined.get(key, []):
+        if tvm_ffi.structural_equal(known, function):
+            return target
+    target = builder.add_func(function, f"{label}_{sum(map(len, outlined.values()))}")
+    outlined.setdefault(key, []).append((function, target))
+    return target
+
+

@@ -1,0 +1,247 @@
+"""Chooses a layout for every tensor and packs the constants: [N, C, H, W] becomes [N, C/L, H, W, L] around convolutions.
+
+Convolutions and pools produce packed tensors; element-wise operators, spatial means, aligned concatenations and
+slices keep them so; anything else reads the plain tensor. Transforms are emitted where the two meet. Lanes
+beyond the channels hold values that nothing reads: every operator either keeps lanes apart or knows the channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import tvm
+from tvm import relax
+from tvm.ir import GenericConst
+
+from compiler.kernels.operators import ELEMENTWISE, integers, shape_of
+from compiler.passes.rewriter import Rewriter, array_of, constant
+
+Shape = tuple[int, ...]
+
+
+def pack_layout(module: tvm.IRModule, lanes: int) -> tvm.IRModule:
+    return _Packer(module, lanes).run()
+
+
+def own(operator: str, operands: list[relax.Expr], shape: Shape, dtype: str) -> relax.Call:
+    """A call of one of our own operators; integers travel as ShapeExpr."""
+    return relax.op.call_pure_packed(operator, *operands, ty_args=relax.TensorType(shape, dtype))
+
+
+class _Packer(Rewriter):
+    """`new` holds the plain form of a variable, `packed` the packed one; either is made from the other on demand."""
+
+    def __init__(self, module: tvm.IRModule, lanes: int) -> None:
+        super().__init__(module)
+        self.lanes = lanes
+        self.packed: dict[relax.Var, relax.Var] = {}
+        self.rules: dict[str, Callable[[relax.Call, str], relax.Expr | None]] = {
+            "relax.nn.conv2d": self._conv2d,
+            "relax.matmul": self._matmul,
+            "relax.nn.max_pool2d": self._pool,
+            "relax.nn.avg_pool2d": self._pool,
+            "relax.mean": self._spatial,
+            "relax.sum": self._spatial,
+            "relax.max": self._spatial,
+            "relax.min": self._spatial,
+            "relax.concat": self._concat,
+            "relax.strided_slice": self._slice,
+            "relax.nn.pad": self._pad,
+            "relax.image.resize2d": self._resize,
+            **dict.fromkeys(ELEMENTWISE, self._elementwise),
+        }
+
+    def visit(self, var: relax.Var, value: relax.Expr) -> relax.Expr:
+        if isinstance(value, relax.Call) and value.op.name in self.rules:
+            done = self.rules[value.op.name](value, var.name)
+            if done is not None and shape_of(done) == shape_of(var):
+                return done
+            if done is not None:
+                self.packed[var] = done
+                return var  # stands for "no plain form yet"
+        return self.again(var, value)
+
+    def use(self, expr: relax.Expr) -> relax.Expr:
+        if isinstance(expr, relax.Var) and expr in self.packed and self.new[expr].same_as(expr):
+            self.new[expr] = self._unpack(self.packed[expr], shape_of(expr), expr.name)
+        return super().use(expr)
+
+    # ---- between the layouts ----
+
+    def _panels(self, channels: int) -> int:
+        return -(-channels // self.lanes)
+
+    def _packed_shape(self, shape: Shape) -> Shape:
+        return (shape[0], self._panels(shape[1]), *shape[2:], self.lanes)
+
+    def _unpack(self, packed: relax.Var, shape: Shape, name: str) -> relax.Expr:
+        if shape[2] * shape[3] == 1 and shape[1] % self.lanes == 0:
+            return self.emit(relax.op.reshape(packed, shape), name)
+        return self.emit(own("neoc.unpack", [packed], shape, str(packed.ty.dtype)), name)
+
+    def _pack(self, var: relax.Var) -> relax.Expr:
+        if var not in self.packed:
+            plain, shape = self.use(var), shape_of(var)
+            target = self._packed_shape(shape)
+            if shape[2] * shape[3] == 1 and shape[1] % self.lanes == 0:
+                self.packed[var] = self.emit(relax.op.reshape(plain, target), var.name)
+            else:
+                self.packed[var] = self.emit(own("neoc.pack", [plain], target, str(var.ty.dtype)), var.name)
+        return self.packed[var]
+
+    def _is_packed(self, expr: relax.Expr) -> bool:
+        return isinstance(expr, relax.Var) and expr in self.packed
+
+    def _pack_array(self, array: np.ndarray, fill: float) -> np.ndarray:
+        """[N, C, H, W] -> [N, C/L, H, W, L]; one channel is kept as it is, for broadcasting."""
+        n, c, h, w = array.shape
+        if c == 1:
+            return array[..., None]
+        padded = np.full((n, self._panels(c) * self.lanes, h, w), fill, array.dtype)
+        padded[:, :c] = array
+        return padded.reshape(n, -1, self.lanes, h, w).transpose(0, 1, 3, 4, 2)
+
+    # ---- rules: the packed result, the plain result, or None to leave the call as it is ----
+
+    def _conv2d(self, call: relax.Call, name: str) -> relax.Expr | None:
+        data, weight = call.args[0], array_of(call.args[1])
+        if weight is None or weight.dtype != np.float32 or not isinstance(data, relax.Var):
+            return None
+        in_channels, groups = shape_of(data)[1], int(call.attrs.groups)
+        sizes = [relax.ShapeExpr([int(v) for v in values]) for values in (call.attrs.strides, call.attrs.padding, call.attrs.dilation)]
+        target = self._packed_shape(shape_of(call))
+        if groups == in_channels == weight.shape[0] and groups > 1:
+            packed = self._pack_array(weight.transpose(1, 0, 2, 3), 0.0)[0]  # [P, KH, KW, L]
+            return self.emit(own("neoc.depthwise", [self._pack(data), constant(packed), *sizes], target, "float32"), name)
+        source = self.use(data) if in_channels < self.lanes and not self._is_packed(data) else self._pack(data)
+        packed = pack_weight(weight, groups, in_channels, self.lanes)
+        counts = relax.ShapeExpr([groups, in_channels, weight.shape[0]])
+        return self.emit(own("neoc.conv2d", [source, constant(packed), *sizes, counts], target, "float32"), name)
+
+    def _matmul(self, call: relax.Call, name: str) -> relax.Expr | None:
+        """A constant right side in panels of L columns: [N/L, K, L]."""
+        right = array_of(call.args[1])
+        if right is None or right.ndim != 2 or right.dtype != np.float32 or len(shape_of(call.args[0])) < 2:
+            return None
+        depth, columns = right.shape
+        padded = np.zeros((depth, self._panels(columns) * self.lanes), right.dtype)
+        padded[:, :columns] = right
+        panels = padded.reshape(depth, -1, self.lanes).transpose(1, 0, 2)
+        return self.emit(own("neoc.matmul", [self.use(call.args[0]), constant(panels)], shape_of(call), "float32"), name)
+
+    def _pool(self, call: relax.Call, name: str) -> relax.Expr | None:
+        data = call.args[0]
+        if str(call.ty.dtype) != "float32" or (shape_of(data)[1] * 2 <= self.lanes and not self._is_packed(data)):
+            return None
+        a, layout = call.attrs, f"NCHW{self.lanes}c"
+        pool = relax.op.nn.max_pool2d if call.op.name == "relax.nn.max_pool2d" else relax.op.nn.avg_pool2d
+        return self.emit(
+            pool(self._pack(data), list(a.pool_size), list(a.strides), list(a.padding), list(a.dilation),
+                 bool(a.ceil_mode), bool(a.count_include_pad), layout, layout), name)  # fmt: skip
+
+    def _spatial(self, call: relax.Call, name: str) -> relax.Expr | None:
+        """A reduction over height and width."""
+        data, axes = call.args[0], call.attrs.axis
+        if not self._is_packed(data) or axes is None or sorted(int(a) % 4 for a in axes) != [2, 3]:
+            return None
+        reduce = {"relax.mean": relax.op.mean, "relax.sum": relax.op.sum, "relax.max": relax.op.max, "relax.min": relax.op.min}
+        kept = self.emit(reduce[call.op.name](self.packed[data], [2, 3], keepdims=True), name)
+        if bool(call.attrs.keepdims):
+            return kept
+        plain = self._unpack(kept, (*shape_of(call), 1, 1), name)
+        return self.emit(relax.op.reshape(plain, shape_of(call)), name)
+
+    def _concat(self, call: relax.Call, name: str) -> relax.Expr | None:
+        parts = list(call.args[0].fields)
+        if len(shape_of(call)) != 4 or not all(self._is_packed(p) for p in parts):
+            return None
+        axis = int(call.attrs.axis) % 4
+        if axis == 1 and any(shape_of(p)[1] % self.lanes for p in parts[:-1]):
+            return None
+        return self.emit(relax.op.concat([self.packed[p] for p in parts], axis), name)
+
+    def _slice(self, call: relax.Call, name: str) -> relax.Expr | None:
+        data = call.args[0]
+        if not self._is_packed(data):
+            return None
+        axes, begin, end = (integers(a) for a in call.args[1:4])
+        steps = integers(call.args[4]) if len(call.args) > 4 else [1] * len(axes)
+        shape = shape_of(data)
+        axes = [a % 4 for a in axes]
+        for n, axis in enumerate(axes):
+            if axis == 1:
+                first = begin[n] % shape[1] if begin[n] < 0 else begin[n]
+                last = min(end[n], shape[1])
+                if first % self.lanes or steps[n] != 1 or last < 0:
+                    return None
+                begin[n], end[n] = first // self.lanes, -(-last // self.lanes)
+        return self.emit(relax.op.strided_slice(self.packed[data], axes, begin, end, steps), name)
+
+    def _pad(self, call: relax.Call, name: str) -> relax.Expr | None:
+        data, widths = call.args[0], [int(w) for w in call.attrs.pad_width]
+        if not self._is_packed(data) or any(widths[:4]):
+            return None
+        attrs = call.attrs
+        return self.emit(
+            relax.op.nn.pad(self.packed[data], [*widths, 0, 0], str(attrs.pad_mode), float(attrs.pad_value)), name)  # fmt: skip
+
+    def _resize(self, call: relax.Call, name: str) -> relax.Expr | None:
+        data = call.args[0]
+        if not self._is_packed(data):
+            return None
+        a = call.attrs
+        return self.emit(
+            relax.op.image.resize2d(
+                self.packed[data], call.args[1], list(a.roi), f"NCHW{self.lanes}c", a.method, a.coordinate_transformation_mode,
+                a.rounding_method, a.cubic_alpha, a.cubic_exclude, a.extrapolation_value), name)  # fmt: skip
+
+    def _elementwise(self, call: relax.Call, name: str) -> relax.Expr | None:
+        shape = shape_of(call)
+        if len(shape) != 4 or not any(self._is_packed(a) and shape_of(a)[1] == shape[1] for a in call.args):
+            return None
+        if shape[1] == 1 and any(not self._is_packed(a) for a in call.args if isinstance(a, relax.Var)):
+            return None
+        operands = [self._operand(a, shape, 1.0 if n == 1 and "divide" in call.op.name else 0.0) for n, a in enumerate(call.args)]
+        return self.emit(relax.Call(call.op, operands, call.attrs, call.ty_args), name)
+
+    def _operand(self, expr: relax.Expr, shape: Shape, fill: float) -> relax.Expr:
+        """An operand of an element-wise call in the packed layout; one channel or fewer axes broadcast."""
+        if isinstance(expr, GenericConst):
+            array = array_of(expr)
+            assert array is not None
+            return expr if array.size == 1 and array.ndim <= 1 else constant(self._pack_array(_four(array), fill))
+        if not isinstance(expr, relax.Var):
+            return expr
+        own_shape = shape_of(expr)
+        if len(own_shape) == 4 and (own_shape[1] == shape[1] or self._is_packed(expr) and own_shape[1] > 1):
+            return self._pack(expr)
+        if len(own_shape) == 4 or own_shape in ((), (1,)) or len(own_shape) < 3 or own_shape[-3] == 1:
+            four = (1,) * (4 - len(own_shape)) + own_shape
+            return self.emit(relax.op.reshape(self.use(expr), (*four, 1)), expr.name)
+        plain = self.emit(relax.op.reshape(self.use(expr), (1, *own_shape)), expr.name)
+        return self.emit(own("neoc.pack", [plain], self._packed_shape((1, *own_shape)), str(expr.ty.dtype)), expr.name)
+
+
+def pack_weight(weight: np.ndarray, groups: int, in_channels: int, lanes: int) -> np.ndarray:
+    """[O, I/groups, KH, KW] -> [panels, KH, reach, KW, L], in the order in which the kernel reads it.
+
+    A panel's lanes may belong to several groups: it then reads the channels of them all (its reach), with zeros.
+    """
+    out_channels, per_group_in, kernel_h, kernel_w = weight.shape
+    per_group_out = out_channels // groups
+    panels = -(-out_channels // lanes)
+    first = [p * lanes // per_group_out for p in range(panels)]
+    last = [(min((p + 1) * lanes, out_channels) - 1) // per_group_out for p in range(panels)]
+    reach = max(b - a + 1 for a, b in zip(first, last, strict=True)) * per_group_in
+    packed = np.zeros((panels, kernel_h, reach, kernel_w, lanes), weight.dtype)
+    for o in range(out_channels):
+        p, lane = divmod(o, lanes)
+        start = min(first[p] * per_group_in, in_channels - reach)
+        at = o // per_group_out * per_group_in - start
+        packed[p, :, at : at + per_group_in, :, lane] = weight[o].transpose(1, 0, 2)
+    return packed
+
+
+def _four(array: np.ndarray) -> np.ndarray:
+    return array.reshape((1,) * (4 - array.ndim) + array.shape)

@@ -1,0 +1,108 @@
+"""The built library against the answers of the model's own framework, on several seeded inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx.reference
+import onnxruntime
+
+from compiler import abi
+from compiler.errors import ServerError
+from frontends.model import Model, Tensor
+
+RUNS = 3
+BOUND = 1e-3  # of an output's largest absolute value
+INTEGERS = (256, 2)  # ranges tried for integer inputs, which may be positions in some table
+
+Array = np.ndarray
+Arrays = Mapping[str, Array]
+
+
+def check(folder: Path, model: Model) -> dict[str, Any]:
+    """Runs the model in `folder` in a fresh process. Returns the largest errors of each output.
+
+    Raises ServerError naming the first output that differs by more than the bound.
+    """
+    oracle, reference = _oracle(model.oracle)
+    errors: dict[str, dict[str, float]] = {}
+    for seed in range(RUNS):
+        inputs, expected = _answers(reference, model, seed)
+        got = abi.run_apart(folder, inputs)
+        for tensor in model.signature.outputs:
+            error = compare(tensor.name, got[tensor.name], expected[tensor.name])
+            worst = errors.setdefault(tensor.name, {"max_abs": 0.0, "relative": 0.0})
+            errors[tensor.name] = {key: max(worst[key], error[key]) for key in worst}
+    worst_of_all = max((e["relative"] for e in errors.values()), default=0.0)
+    return {"oracle": oracle, "runs": RUNS, "bound": BOUND, "relative": worst_of_all, "outputs": errors}
+
+
+def compare(name: str, got: Array, expected: Array) -> dict[str, float]:
+    """Absolute error, and relative to the output's scale. Integers and booleans must be equal."""
+    if got.shape != expected.shape or got.dtype != expected.dtype:
+        raise ServerError(
+            f"Verification: output '{name}' is {got.dtype}{list(got.shape)}, "
+            f"the framework's {expected.dtype}{list(expected.shape)}."
+        )
+    if expected.size == 0:
+        return {"max_abs": 0.0, "relative": 0.0}
+    if not np.issubdtype(expected.dtype, np.floating):
+        wrong = int(np.count_nonzero(got != expected))
+        if wrong:
+            raise ServerError(f"Verification: {wrong} of {expected.size} values of output '{name}' differ from the framework's.")
+        return {"max_abs": 0.0, "relative": 0.0}
+    finite = np.isfinite(expected)
+    same = np.array_equal(got[~finite], expected[~finite], equal_nan=True) and bool(np.isfinite(got[finite]).all())
+    difference = np.abs(got[finite].astype("float64") - expected[finite]) if same else np.array([np.inf])
+    scale = float(np.abs(expected[finite]).max(initial=0.0))
+    largest = float(difference.max(initial=0.0))
+    relative = largest / scale if scale else largest
+    if relative > BOUND:
+        raise ServerError(
+            f"Verification: output '{name}' differs from the framework's by {largest:.3g}, {relative:.2g} of its "
+            f"largest value {scale:.3g}; the bound is {BOUND:g}. Nothing was uploaded."
+        )
+    return {"max_abs": largest, "relative": relative}
+
+
+Reference = Callable[[Arrays], list[Array]]
+
+
+def _oracle(path: Path) -> tuple[str, Reference]:
+    """ONNX Runtime, or the standard's own evaluator where that cannot load the model."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception:  # its exceptions have no common class; what it cannot load the evaluator may
+        evaluator = onnx.reference.ReferenceEvaluator(onnx.load(path))
+        return f"onnx reference {onnx.__version__}", lambda inputs: list(evaluator.run(None, dict(inputs)))
+    return f"onnxruntime {onnxruntime.__version__}", lambda inputs: list(session.run(None, dict(inputs)))
+
+
+def _answers(reference: Reference, model: Model, seed: int) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Inputs that the framework accepts, and its outputs."""
+    names = [t.name for t in model.signature.outputs]
+    for limit in INTEGERS:
+        inputs = {t.name: sample(t, seed, limit) for t in model.signature.inputs}
+        try:
+            return inputs, dict(zip(names, map(np.asarray, reference(inputs)), strict=True))
+        except Exception as error:  # an index out of some table's range, if the next one works
+            failure = error
+    raise ServerError(f"Verification: the framework itself could not run the model: {failure}") from failure
+
+
+def sample(tensor: Tensor, seed: int, limit: int) -> Array:
+    """Random values of a tensor's type: standard normal floats, integers below the limit."""
+    name_seed = [seed, *tensor.name.encode()]
+    random = np.random.default_rng(name_seed)
+    dtype = np.dtype(tensor.dtype)
+    if dtype.kind == "f":
+        return random.standard_normal(tensor.shape).astype(dtype)
+    if dtype.kind == "b":
+        return random.integers(0, 2, tensor.shape).astype(bool)
+    return random.integers(0, min(limit, np.iinfo(dtype).max), tensor.shape).astype(dtype)
