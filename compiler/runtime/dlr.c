@@ -136,15 +136,19 @@ static instance *load_path(const char *model_path, int dev_type) {
   return NULL;
 }
 
+static int hand_out(DLRModelHandle *handle, instance *loaded) {
+  if (!loaded) return -1;
+  session *session = session_new(1);
+  if (!session) return instance_release(loaded), -1;
+  session->stages[session->count++] = loaded;
+  *handle = session;
+  return 0;
+}
+
 int CreateDLRModel(DLRModelHandle *handle, const char *model_path, int dev_type, int dev_id) {
   (void)dev_id;
   REQUIRE(handle && model_path);
-  session *session = session_new(1);
-  if (!session) return -1;
-  if (!(session->stages[0] = load_path(model_path, dev_type))) return discard(session);
-  session->count = 1;
-  *handle = session;
-  return 0;
+  return hand_out(handle, load_path(model_path, dev_type));
 }
 
 int CreateDLRModelFromModelElem(DLRModelHandle *handle, const DLRModelElem *model_elems,
@@ -164,12 +168,7 @@ int CreateDLRModelFromModelElem(DLRModelHandle *handle, const DLRModelElem *mode
   }
   if (!library)
     return fail("Invalid model elements: TVM_LIB with the path of compiled.so is needed.");
-  session *session = session_new(1);
-  if (!session) return -1;
-  if (!(session->stages[0] = instance_load(library, meta, dev_type))) return discard(session);
-  session->count = 1;
-  *handle = session;
-  return 0;
+  return hand_out(handle, instance_load(library, meta, dev_type));
 }
 
 /* Gives the outputs of stage `index - 1` to stage `index` as its inputs, for good. */
