@@ -230,5 +230,5 @@ def _measured(name: str, value: Any) -> str:
     if name.endswith("_ms"):
         return f"{name.removesuffix('_ms'):8} {value:.3f} ms"
     if name.endswith("_bytes"):
-        return f"{name.removesuffix('_bytes'):8} {view.megabytes(value)}"
+        return f"{name.removesuffix('_bytes'):8} {view.bytes_text(value)}"
     return f"{name:8} {value}"

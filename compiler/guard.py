@@ -7,7 +7,8 @@
 The guard starts the worker and waits for the first of: the worker's end, the deadline, the end of
 its standard input (the parent wants to stop, or died). Then it kills every process below it,
 undoes an upload under way, removes FOLDER, and writes the verdict to FD, where the worker writes
-its progress. It is small and never computes, so it answers at once whatever the worker does.
+its progress. It never computes, so it answers at once whatever the worker does. Started without
+any input it only cleans up, for a guard that died.
 """
 
 import ctypes
@@ -47,14 +48,14 @@ def main(events: int, folder: Path) -> None:
         os.dup2(null.fileno(), 0)
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
     try:
-        if line := _read_line(control):
-            verdict = _guard(Task.from_line(line), control, events, folder)
-        else:
-            return
+        line = _read_line(control)
+        verdict = _guard(Task.from_line(line), control, events, folder) if line else None
+        _undo(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     with suppress(OSError):  # the parent may be gone
-        _write(events, {"kind": "end", "verdict": asdict(verdict)})
+        if verdict:
+            _write(events, {"kind": "end", "verdict": asdict(verdict)})
 
 
 def _guard(task: Task, control: int, events: int, folder: Path) -> Verdict:
@@ -64,12 +65,14 @@ def _guard(task: Task, control: int, events: int, folder: Path) -> Verdict:
         os.close(control)
         _work(task, events, folder, guard)
     cause = _wait(worker, control, task.deadline)
-    status = _kill_all(worker)
-    result = _read(folder / "result.json")
-    announced = _read(folder / "upload.json")
+    return Verdict(cause, _kill_all(worker), _read(folder / "result.json"))
+
+
+def _undo(folder: Path) -> None:
+    """Take back an upload that was announced, unless the artifact was given."""
+    announced, result = _read(folder / "upload.json"), _read(folder / "result.json")
     if announced and not (result and "artifact" in result):
         storage.undo(announced)
-    return Verdict(cause, status, result)
 
 
 def _wait(worker: int, control: int, deadline: float | None) -> str:

@@ -108,13 +108,13 @@ def _guarded(task: Task) -> Iterator[IO[bytes]]:
                 _send(guard, task)
                 yield events
             finally:
-                _stop(guard)
+                _stop(guard, folder)
 
 
 def _start(events: int, folder: str, keep: str | None) -> "subprocess.Popen[bytes]":
     with _log(keep) as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "compiler.guard", str(events), folder],
+            _command(events, folder),
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
@@ -124,6 +124,10 @@ def _start(events: int, folder: str, keep: str | None) -> "subprocess.Popen[byte
         )
 
 
+def _command(events: int, folder: str) -> list[str]:
+    return [sys.executable, "-m", "compiler.guard", str(events), folder]
+
+
 def _send(guard: "subprocess.Popen[bytes]", task: Task) -> None:
     assert guard.stdin is not None
     with suppress(BrokenPipeError):  # a guard that died at once is told by its missing verdict
@@ -131,17 +135,30 @@ def _send(guard: "subprocess.Popen[bytes]", task: Task) -> None:
         guard.stdin.flush()
 
 
-def _stop(guard: "subprocess.Popen[bytes]") -> None:
+def _stop(guard: "subprocess.Popen[bytes]", folder: str) -> None:
     """End the guard's input and wait: it kills all that is below it and cleans up."""
     assert guard.stdin is not None
     with suppress(BrokenPipeError):
         guard.stdin.close()
     with suppress(subprocess.TimeoutExpired):
         guard.wait(CLEAN_UP_S)
-    if guard.returncode != 0:  # it hangs, or something killed it: what it left is in its group
-        with suppress(ProcessLookupError):
-            os.killpg(guard.pid, signal.SIGKILL)
-        guard.wait()
+    if guard.returncode == 0:
+        return
+    # It hangs, or something killed it: what it left is in its group, and another one cleans up.
+    with suppress(ProcessLookupError):
+        os.killpg(guard.pid, signal.SIGKILL)
+    guard.wait()
+    null = subprocess.DEVNULL
+    with suppress(subprocess.TimeoutExpired):
+        subprocess.run(
+            _command(1, folder),
+            stdin=null,
+            stdout=null,
+            stderr=null,
+            env=_environment(),
+            timeout=CLEAN_UP_S,
+            check=False,
+        )
 
 
 @contextmanager

@@ -101,7 +101,7 @@ def summary(outcome: Outcome) -> list[str]:
         return [head, f"  {escape(outcome.reason)}", *_warnings(outcome)]
     facts = {
         "artifact": escape(outcome.uri or ""),
-        "size": megabytes(outcome.size or 0),
+        "size": bytes_text(outcome.size or 0),
         "parity": _parity_text(outcome.manifest),
         "latency": _latency_text(outcome.manifest),
     }
@@ -141,8 +141,12 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def megabytes(size: float) -> str:
-    return f"{size / 1e6:.1f} MB"
+def bytes_text(size: float) -> str:
+    """`812 B`, `1.2 kB`, `97.4 MB`."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= scale:
+            return f"{size / scale:.1f} {unit}"
+    return f"{size} B"
 
 
 def _warnings(outcome: Outcome) -> list[str]:
@@ -160,5 +164,5 @@ def _parity_text(manifest: Mapping[str, Any]) -> str:
 
 
 def _latency_text(manifest: Mapping[str, Any]) -> str:
-    median = manifest.get("latency", {}).get("median_s")
-    return "" if median is None else f"{median * 1e3:.2f} ms, median"
+    median = manifest.get("latency", {}).get("median_ms")
+    return "" if median is None else f"{median:.2f} ms, median"
