@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import tvm
-from onnx import helper, numpy_helper
-from onnx.onnx_pb import ModelProto, TypeProto, ValueInfoProto
+from onnx import helper
+from onnx.onnx_pb import ModelProto, TensorProto, TypeProto, ValueInfoProto
 from tvm import relax
 
 from frontends.model import DataInputConfig, Model, ModelError, Signature, Tensor
 from frontends.onnx import graph as graphs
-from frontends.onnx.builder import Builder, const, dtype, shape
+from frontends.onnx.builder import Builder, dtype, shape
 from frontends.onnx.convert import Converter, Scope
 
 CANNOT_LOAD = (
@@ -57,13 +57,14 @@ def load(path: Path, config: DataInputConfig | None) -> Model:
 
 def _inputs(proto: ModelProto) -> dict[str, ValueInfoProto]:
     """The graph's inputs that are no initialisers, each a tensor of a dtype that compiles."""
-    stored = {t.name for t in proto.graph.initializer}
+    stored = graphs.stored(proto.graph)
     inputs = {i.name: i for i in proto.graph.input if i.name not in stored}
     for value in inputs.values():
         if value.type.WhichOneof("value") != "tensor_type":
             raise ModelError(f"input '{value.name}' is not a tensor; only tensors can be compiled")
         if _dtype(value.type) not in graphs.DTYPES:
-            raise ModelError(f"input '{value.name}' has elements of type {_dtype(value.type)}")
+            kind = TensorProto.DataType.Name(value.type.tensor_type.elem_type)
+            raise ModelError(f"input '{value.name}' has elements of type {kind}; these cannot run")
     return inputs
 
 
@@ -151,16 +152,16 @@ def _convert(
     block = relax.BlockBuilder()
     params = [relax.Var(_identifier(t.name), relax.TensorType(t.shape, t.dtype)) for t in inputs]
     scope: Scope = {t.name: graphs.array(t) for t in proto.graph.initializer}
-    for sparse in proto.graph.sparse_initializer:
-        scope[sparse.values.name] = numpy_helper.to_array(sparse)
+    scope |= {s.values.name: graphs.dense(s) for s in proto.graph.sparse_initializer}
     scope.update(zip([t.name for t in inputs], params, strict=True))
-    converter = Converter(Builder(block))
+    builder = Builder(block)
+    converter = Converter(builder)
     with block.function("main", params):
         with block.dataflow():
             converter.run(proto.graph, scope, graphs.opsets(proto))
             results = [(o.name, scope[o.name]) for o in proto.graph.output]
             made = [(name, v) for name, v in results if v is not None]
-            output = block.emit_output(relax.Tuple([const(v, "") for _, v in made]))
+            output = block.emit_output(relax.Tuple([builder.const(v) for _, v in made]))
         block.emit_func_output(output)
     converter.check()
     outputs = tuple(Tensor(name, shape(v), dtype(v)) for name, v in made)

@@ -70,31 +70,37 @@ def integers(value: Value | Sequence[int], what: str) -> list[int]:
     return [int(v) for v in constant(value, what).reshape(-1)]
 
 
-def const(value: Operand, like: str) -> relax.Expr:
-    """A Relax expression: numbers take the dtype `like`, arrays keep their own."""
-    if isinstance(value, (bool, int, float, np.generic)):
-        value = np.asarray(value, like)
-    if isinstance(value, np.ndarray):
-        return relax.const(tvm.runtime.tensor(np.ascontiguousarray(value).reshape(value.shape)))
-    return value
-
-
 class Builder:
     """Emits into one dataflow block. `node` is the node under conversion."""
 
     def __init__(self, block: relax.BlockBuilder) -> None:
         self.block = block
         self.node: Node
+        self._constants: dict[int, tuple[Array, relax.Constant]] = {}
 
     def __call__(self, op: Callable[..., Any], *operands: Operand, **attrs: Any) -> relax.Var:
         known = [dtype(v) for v in operands if not isinstance(v, (bool, int, float))]
         like = next(
             (d for d in known if d != "bool"), *known[:1]
         )  # a mask is no model for a number
-        return self.emit(op(*[const(v, like) for v in operands], **attrs))
+        return self.emit(op(*[self.const(v, like) for v in operands], **attrs))
 
     def emit(self, expr: relax.Expr) -> relax.Var:
         return self.block.emit(expr, name_hint=self.node.hint)
+
+    def const(self, value: Operand, like: str = "") -> relax.Expr:
+        """A Relax expression: numbers take the dtype `like`, arrays keep their own.
+
+        An array that several nodes read is one constant, which the artifact stores once.
+        """
+        if isinstance(value, (bool, int, float, np.generic)):
+            return relax.const(tvm.runtime.tensor(np.asarray(value, like)))
+        if not isinstance(value, np.ndarray):
+            return value
+        if id(value) not in self._constants:
+            whole = np.ascontiguousarray(value).reshape(value.shape)
+            self._constants[id(value)] = value, relax.const(tvm.runtime.tensor(whole))
+        return self._constants[id(value)][1]
 
     def wants(self, index: int) -> bool:
         """Whether anybody named the node's output at `index`."""
@@ -151,8 +157,7 @@ class Builder:
         )
 
     def concat(self, parts: Sequence[Value], axis: int) -> Value:
-        like = dtype(parts[0])
-        return self.emit(R.concat(relax.Tuple([const(p, like) for p in parts]), axis=axis))
+        return self.emit(R.concat(relax.Tuple([self.const(p) for p in parts]), axis=axis))
 
     def split(self, x: Value, lengths: Sequence[int], axis: int) -> tuple[Value, ...]:
         """Parts of the given lengths; empty ones are constants."""

@@ -19,6 +19,8 @@ from frontends.onnx.builder import Builder, Value, dtype, shape, size
 from frontends.onnx.fold import fold, foldable
 from frontends.onnx.graph import Node
 
+MAX_ELEMENTS = 2**31 - 1  # kernels index with 32-bit integers
+
 Scope = dict[str, Value | None]  # None: made by a node that could not be converted
 
 
@@ -55,7 +57,10 @@ class Converter:
     ) -> Sequence[Value | None]:
         failed = [None] * len(node.outputs)
         version = opsets.get(node.domain, 1)
-        known = all(scope.get(name) is not None for name in node.inputs if name)
+        if undefined := [name for name in node.inputs if name and name not in scope]:
+            self.problems.append(f"node '{node.title}' reads '{undefined[0]}', which nothing makes")
+            return failed
+        known = all(scope[name] is not None for name in node.inputs if name)
         if not known:  # an earlier node failed; this one is only looked up, to report all at once
             if not self._supported(node, version):
                 self.missing.append((node, version))
@@ -100,7 +105,7 @@ class Converter:
             return self._body(node, inputs, version)
         self.builder.node = node
         made = _call(function, self.builder, inputs, node.attributes)
-        return [_filled(v) for v in _all_wanted(node, made)]
+        return [_bounded(v) for v in _all_wanted(node, made)]
 
     def _branch(
         self,
@@ -167,8 +172,10 @@ def _all_wanted(node: Node, made: Sequence[Value]) -> Sequence[Value]:
     return made
 
 
-def _filled(value: Value) -> Value:
+def _bounded(value: Value) -> Value:
     """An empty tensor has only one value, so it is constant."""
+    if size(value) > MAX_ELEMENTS:
+        raise ModelError(f"its result {list(shape(value))} has more than {MAX_ELEMENTS} elements")
     return value if size(value) else np.zeros(shape(value), dtype(value))
 
 

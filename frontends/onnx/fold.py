@@ -75,7 +75,10 @@ def fold(
             [node.proto], "fold", [ValueInfoProto(name=n) for n in feeds], outputs
         )
         versions = {"": onnx_opset_version(), **opsets}
-        results = iter(ReferenceEvaluator(alone, opsets=versions).run(None, feeds))
-        return tuple(np.asarray(next(results) if n else 0) for n in node.outputs)
+        results = ReferenceEvaluator(alone, opsets=versions).run(None, feeds)
+        if any(isinstance(v, (list, dict)) for v in results):
+            return None  # sequences and maps are no tensors
+        following = iter(results)
+        return tuple(np.asarray(next(following) if n else 0) for n in node.outputs)
     except Exception:  # any failure means the same: emit the node instead
         return None

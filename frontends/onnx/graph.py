@@ -13,7 +13,14 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # ships none
 from onnx import external_data_helper, helper, inliner, numpy_helper
-from onnx.onnx_pb import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
+from onnx.onnx_pb import (
+    AttributeProto,
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    SparseTensorProto,
+    TensorProto,
+)
 
 from frontends.model import ModelError
 
@@ -97,6 +104,20 @@ def array(tensor: TensorProto) -> Array:
         raise ModelError(f"tensor '{tensor.name}' cannot be read: {cause}") from cause
 
 
+def dense(sparse: SparseTensorProto) -> Array:
+    """A sparse initialiser filled with zeros; its indices are flat or one row a value."""
+    values, places = array(sparse.values), array(sparse.indices)
+    flat = places if places.ndim == 1 else np.ravel_multi_index(tuple(places.T), tuple(sparse.dims))
+    whole = np.zeros(tuple(sparse.dims), values.dtype)
+    whole.reshape(-1)[flat] = values
+    return whole
+
+
+def stored(graph: GraphProto) -> set[str]:
+    """Names that the file itself gives a value."""
+    return {t.name for t in graph.initializer} | {s.values.name for s in graph.sparse_initializer}
+
+
 def opsets(model: ModelProto) -> dict[str, int]:
     return {domain(o.domain): o.version for o in model.opset_import}
 
@@ -135,8 +156,7 @@ def _check(model: ModelProto, name: str) -> None:
     opset = opsets(model).get("", newest)
     if not 1 <= opset <= newest:
         raise ModelError(f"{name} needs opset {opset}; 1 to {newest} are known")
-    known = {t.name for t in model.graph.initializer} | {i.name for i in model.graph.input}
-    known |= {t.values.name for t in model.graph.sparse_initializer}
+    known = stored(model.graph) | {i.name for i in model.graph.input}
     for node in model.graph.node:
         if missing := [i for i in node.input if i and i not in known]:
             label = node.name or node.op_type

@@ -142,11 +142,10 @@ def _transposed(
 def _centred(
     full: Sequence[int], extra: Sequence[int], wanted: Sequence[int], auto_pad: str
 ) -> tuple[list[int], list[int]]:
-    """Begins for a given output shape: the surplus is halved, the odd one goes where told."""
-    surplus = [f + e - w for f, e, w in zip(full, extra, wanted, strict=True)]
-    if auto_pad == "SAME_LOWER":
-        return [max(0, s) - max(0, s) // 2 for s in surplus], list(wanted)
-    return [max(0, s) // 2 for s in surplus], list(wanted)
+    """Begins for a given output shape: half the surplus, an odd one by SAME_UPPER at the end."""
+    surplus = [max(0, f + e - w) for f, e, w in zip(full, extra, wanted, strict=True)]
+    odd = 0 if auto_pad == "SAME_UPPER" else 1
+    return [(s + odd) // 2 for s in surplus], list(wanted)
 
 
 def _spatial(

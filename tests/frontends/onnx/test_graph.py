@@ -32,7 +32,7 @@ def written(folder: Path, model: onnx.ModelProto) -> Path:
 
 
 def test_external_data_is_read_from_the_same_folder(tmp_path: Path) -> None:
-    (tmp_path / "w.bin").write_bytes(b"\0\0\0\0" + np.float32([3, 4]).tobytes())
+    (tmp_path / "w.bin").write_bytes(b"\0\0\0\0" + np.array([3, 4], np.float32).tobytes())
     model = graph.read(written(tmp_path, external("w.bin", offset=4, length=8)))
     np.testing.assert_array_equal(graph.array(model.graph.initializer[0]), [3, 4])
 

@@ -22,7 +22,9 @@ TRANSPOSED = [
     ("float[1,4,5,6] x", [4, 3, 3, 3], "strides=[2,2], pads=[1,1,0,1], output_padding=[1,1]"),
     ("float[1,4,5,6] x", [4, 2, 2, 2], "strides=[2,2], group=2"),
     ("float[1,2,4,3] x", [2, 3, 3, 3], "strides=[3,2], output_shape=[10,8]"),
+    ("float[1,2,4,3] x", [2, 3, 3, 3], "strides=[3,2], output_shape=[11,6]"),
     ("float[1,2,4,3] x", [2, 3, 3, 3], 'strides=[2,2], auto_pad="SAME_UPPER"'),
+    ("float[1,2,4,3] x", [2, 3, 3, 3], 'strides=[2,2], auto_pad="SAME_LOWER"'),
     ("float[1,2,4,3] x", [2, 1, 2, 2], "dilations=[2,3]"),
     ("float[1,2,7] x", [2, 3, 4], "strides=[3], pads=[1,2]"),
 ]

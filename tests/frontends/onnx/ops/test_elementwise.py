@@ -33,7 +33,9 @@ def test_binary_broadcasts_both_ways(agrees: Agrees, op: str, dtype: str) -> Non
 def test_integer_division_truncates(agrees: Agrees) -> None:
     feeds = {"x": np.array([-7, 7, -8, 9], np.int32)}
     agrees(
-        "g (int32[4] x) => (int32[4] y) { y = Div(x, d) }", feeds=feeds, d=np.int32([2, -2, 3, 4])
+        "g (int32[4] x) => (int32[4] y) { y = Div(x, d) }",
+        feeds=feeds,
+        d=np.array([2, -2, 3, 4], np.int32),
     )
 
 
@@ -65,13 +67,13 @@ def test_power_keeps_the_dtype_of_its_base(agrees: Agrees) -> None:
 def test_modulo_of_integers(agrees: Agrees, fmod: int) -> None:
     feeds = {"x": np.array([-7, 7, -8, 9], np.int64)}
     text = f"g (int64[4] x) => (int64[4] y) {{ y = Mod<fmod={fmod}>(x, d) }}"
-    agrees(text, feeds=feeds, d=np.int64([3, -3, 5, 4]))
+    agrees(text, feeds=feeds, d=np.array([3, -3, 5, 4], np.int64))
 
 
 def test_modulo_of_floats_has_the_sign_of_the_dividend(agrees: Agrees) -> None:
     feeds = {"x": np.array([-7.5, 7.5, -8.25, 9], np.float32)}
     text = "g (float[4] x) => (float[4] y) { y = Mod<fmod=1>(x, d) }"
-    agrees(text, feeds=feeds, d=np.float32([3, -3, 5, -4]))
+    agrees(text, feeds=feeds, d=np.array([3, -3, 5, -4], np.float32))
 
 
 CLIPS = [

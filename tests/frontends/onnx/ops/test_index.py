@@ -34,15 +34,15 @@ RUN_TIME = ["Gather<axis=1>(x, i)", "GatherElements(x, i)", "GatherND(x, i)"]
 
 @pytest.mark.parametrize("node", RUN_TIME)
 def test_run_time_indices(agrees: Agrees, node: str) -> None:
-    feeds = {"i": np.int64([[0, -1], [2, -3]])}
+    feeds = {"i": np.array([[0, -1], [2, -3]], np.int64)}
     agrees(f"g (float[3,4] x, int64[2,2] i) => (float[] y) {{ y = {node} }}", feeds=feeds)
 
 
 @pytest.mark.parametrize("axis", [-1, 0, 1])
 def test_one_hot(agrees: Agrees, axis: int) -> None:
-    feeds = {"x": np.int64([[0, 2, 9], [-1, 4, 1]])}
+    feeds = {"x": np.array([[0, 2, 9], [-1, 4, 1]], np.int64)}
     text = f"g (int64[2,3] x) => (float[] y) {{ y = OneHot<axis={axis}>(x, d, v) }}"
-    agrees(text, feeds=feeds, d=5, v=np.float32([0.5, 2]))
+    agrees(text, feeds=feeds, d=5, v=np.array([0.5, 2], np.float32))
 
 
 def test_top_k_indices(agrees: Agrees) -> None:

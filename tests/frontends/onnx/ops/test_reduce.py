@@ -39,7 +39,7 @@ def test_integers_stay_integers(agrees: Agrees, op: str) -> None:
 @pytest.mark.parametrize("last", [0, 1])
 @pytest.mark.parametrize("op", ["ArgMax", "ArgMin"])
 def test_arg(agrees: Agrees, op: str, last: int) -> None:
-    feeds = {"x": np.float32([[1, 3, 3, 0, 0], [2, 2, 2, 2, 2]])}
+    feeds = {"x": np.array([[1, 3, 3, 0, 0], [2, 2, 2, 2, 2]], np.float32)}
     agrees(
         f"g (float[2,5] x) => (int64[] y) {{ y = {op}<axis=1, select_last_index={last}>(x) }}",
         feeds=feeds,

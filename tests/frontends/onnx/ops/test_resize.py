@@ -20,7 +20,7 @@ def test_scales(agrees: Agrees, mode: str, coordinates: str, scales: list[float]
         pytest.skip("ONNX Runtime differs from the definition")
     attributes = f'mode="{mode}", coordinate_transformation_mode="{coordinates}"'
     text = f"g (float[1,2,5,6] x) => (float[] y) {{ y = Resize<{attributes}>(x, , s) }}"
-    agrees(text, 19, s=np.float32(scales), tolerance=1e-3)
+    agrees(text, 19, s=np.array(scales, np.float32), tolerance=1e-3)
 
 
 @pytest.mark.parametrize("nearest", "ceil floor round_prefer_ceil round_prefer_floor".split())
@@ -42,7 +42,7 @@ def test_upsampling_of_old_opsets(load: Agrees, opset: int) -> None:
     model = load(
         f'g (float[1,2,5,6] x) => (float[] y) {{ y = {op}<mode="nearest">(x, s) }}',
         opset,
-        s=np.float32([1, 1, 2, 2]),
+        s=np.array([1, 1, 2, 2], np.float32),
     )
     assert model.signature.outputs[0].shape == (1, 2, 10, 12)
 
@@ -50,5 +50,5 @@ def test_upsampling_of_old_opsets(load: Agrees, opset: int) -> None:
 def test_a_whole_factor_is_resize2d(load: Agrees) -> None:
     attributes = 'nearest_mode="floor", coordinate_transformation_mode="asymmetric"'
     text = f"g (float[1,2,5,6] x) => (float[] y) {{ y = Resize<{attributes}>(x, , s) }}"
-    model = load(text, s=np.float32([1, 1, 2, 2]))
+    model = load(text, s=np.array([1, 1, 2, 2], np.float32))
     assert "relax.image.resize2d" in str(model.module["main"].body.blocks[0].bindings[0].value.op)
