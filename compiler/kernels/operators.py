@@ -236,6 +236,26 @@ def one_hot(call: relax.Call, args: list[Value]) -> Value:
     return result(call, compute)
 
 
+def pack(call: relax.Call, args: list[Value]) -> Value:
+    """[N, C, H, W] -> [N, C/L, H, W, L]; zeros in the lanes beyond the channels."""
+    channels, lanes = args[0].shape[1], shape_of(call)[-1]
+
+    def compute(i: Index) -> Expr:
+        n, panel, y, x, lane = i
+        channel = panel * lanes + lane
+        if channels % lanes == 0:
+            return args[0].at((n, channel, y, x))
+        inside = args[0].at((n, tirx.min(channel, channels - 1), y, x))
+        return tirx.Select(channel < channels, inside, const(0, dtype_of(call)))
+
+    return result(call, compute)
+
+
+def unpack(call: relax.Call, args: list[Value]) -> Value:
+    lanes = args[0].shape[-1]
+    return result(call, lambda i: args[0].at((i[0], i[1] // lanes, i[2], i[3], i[1] % lanes)))
+
+
 UNARY = {
     "abs": tirx.abs, "negative": lambda x: const(0, element_type(x)) - x, "floor": tirx.floor, "ceil": tirx.ceil,
     "round": tirx.nearbyint, "sign": sign, "logical_not": tirx.Not, "bitwise_not": lambda x: ~x,
@@ -272,5 +292,5 @@ MOVES: dict[str, Operator] = {
         "permute_dims": permute_dims, "broadcast_to": broadcast_to, "tile": tile, "repeat": repeat, "flip": flip,
         "strided_slice": strided_slice, "reshape": reshape, "expand_dims": reshape, "squeeze": reshape}.items()},
     "relax.take": take, "relax.gather_elements": gather_elements, "relax.gather_nd": gather_nd,
-    "relax.one_hot": one_hot,
+    "relax.one_hot": one_hot, "neoc.pack": pack, "neoc.unpack": unpack,
 }  # fmt: skip

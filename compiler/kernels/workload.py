@@ -33,10 +33,8 @@ def tensors_of(call: relax.Call) -> list[relax.Expr]:
     """The tensor operands, tuples opened."""
     found: list[relax.Expr] = []
     for operand in operands_of(call):
-        if isinstance(operand, relax.Tuple):
-            found.extend(operand.fields)
-        elif isinstance(operand, (relax.Var, GenericConst)):
-            found.append(operand)
+        fields = operand.fields if isinstance(operand, relax.Tuple) else [operand]
+        found.extend(f for f in fields if isinstance(f, (relax.Var, GenericConst)))
     return found
 
 
@@ -145,7 +143,7 @@ class Bound:
     def _value(self, expr: relax.Expr) -> Value:
         if isinstance(expr, GenericConst):
             array = np.asarray(expr.value.numpy())
-            return Value(array.shape, str(array.dtype), lambda _: tirx.const(array.item(), str(array.dtype)))
+            return Value((), str(array.dtype), lambda _: tirx.const(array.item(), str(array.dtype)))
         return self._values[expr]
 
 
