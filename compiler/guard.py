@@ -30,7 +30,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from compiler import dump, errors, progress, storage
+from compiler import errors, progress, storage
 from compiler.artifact import Artifact
 from compiler.job import Task, Verdict
 from compiler.request import CompileRequest
@@ -144,7 +144,6 @@ def _compile(task: Task, sink: progress.Sink, folder: Path) -> dict[str, Any]:
         for name in ("tmp", "work"):
             (folder / name).mkdir()
         os.environ["TMPDIR"] = str(folder / "tmp")
-        dump.start(Path(task.request.keep) if task.request.keep else None)
         artifact = _driver(task.driver)(task.request, folder / "work")
         members = {
             "uri": artifact.uri,

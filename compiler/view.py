@@ -13,6 +13,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from compiler import knobs
 from compiler.job import Outcome
 from compiler.progress import PHASES, Event, Sink
 
@@ -23,7 +24,7 @@ REFRESH_HZ = 8
 def watch(console: Console, limit_s: int | None) -> Iterator[Sink]:
     """A sink that shows a job on `console` while the block runs: live on a terminal, else lines."""
     board = Board(time.monotonic(), limit_s)
-    if not console.is_terminal:
+    if not console.is_terminal or knobs.current().trace:  # a trace would run through the list
         yield lambda event: _print_line(console, board, event)
         return
     with Live(

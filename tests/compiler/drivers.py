@@ -22,6 +22,7 @@ def succeed(request: CompileRequest, workdir: Path, size: int = 1000) -> Artifac
     progress.phase("build")
     print("a library talks to standard output")
     progress.warning("slow")
+    dump.start(Path(request.keep) if request.keep else None)
     if path := dump.slot("plan.txt"):
         path.write_text("plan")
     archive = workdir / "artifact.tar.gz"
