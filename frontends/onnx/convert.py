@@ -55,32 +55,29 @@ class Converter:
     def _outputs(
         self, node: Node, scope: Scope, opsets: Mapping[str, int]
     ) -> Sequence[Value | None]:
+        """What the node makes; None for each output when it cannot be converted."""
         failed = [None] * len(node.outputs)
         version = opsets.get(node.domain, 1)
+        place = f"node '{node.title}' ({node.qualified}, opset {version})"
         if undefined := [name for name in node.inputs if name and name not in scope]:
-            self.problems.append(f"node '{node.title}' reads '{undefined[0]}', which nothing makes")
+            self.problems.append(f"{place} reads '{undefined[0]}', which nothing makes")
             return failed
-        known = all(scope[name] is not None for name in node.inputs if name)
-        if not known:  # an earlier node failed; this one is only looked up, to report all at once
+        inputs = [scope[name] if name else None for name in node.inputs]
+        if any(name and v is None for name, v in zip(node.inputs, inputs, strict=True)):
+            # An earlier node failed; this one is only looked up, to report all at once.
             if not self._supported(node, version):
                 self.missing.append((node, version))
             return failed
-        inputs = [scope[name] if name else None for name in node.inputs]
         try:
-            outputs = self._convert(node, inputs, scope, opsets)
+            return self._convert(node, inputs, scope, opsets)
         except Unsupported:
             self.missing.append((node, version))
-            return failed
         except ModelError as cause:
-            self.problems.append(
-                f"node '{node.title}' ({node.qualified}, opset {version}): {cause}"
-            )
-            return failed
+            self.problems.append(f"{place}: {cause}")
         except Exception as cause:  # TVM and numpy refuse with many types
             text = (str(cause).strip() or type(cause).__name__).splitlines()[-1]
-            self.problems.append(f"node '{node.title}' ({node.qualified}, opset {version}): {text}")
-            return failed
-        return outputs
+            self.problems.append(f"{place}: {text}")
+        return failed
 
     def _supported(self, node: Node, version: int) -> bool:
         known = ops.find(node.domain, node.op, version) is not None

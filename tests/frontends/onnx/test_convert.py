@@ -74,3 +74,29 @@ def test_the_dtype_of_the_model_is_kept(agrees: Load, kind: str) -> None:
         tolerance=1e-2,
         one=one,
     )
+
+
+def test_a_tensor_beyond_32_bit_indices_is_refused(load: Load) -> None:
+    with pytest.raises(ModelError, match="has more than 2147483647 elements"):
+        load("g (float[1] x) => (float[] y) { y = Expand(x, w) }", w=[2**31])
+
+
+def test_a_branch_that_reads_an_undefined_name_is_refused(load: Load) -> None:
+    with pytest.raises(
+        ModelError, match=r"node 'p' \(Neg, opset 17\) reads 'nobody', which nothing makes"
+    ):
+        load(
+            """g (float[2] x) => (float[2] y) {
+                y = If(c) <
+                    then_branch = a () => (float[2] p) { p = Neg(nobody) },
+                    else_branch = b () => (float[2] q) { q = Exp(x) }
+                >
+            }""",
+            c=np.array(True),
+        )
+
+
+def test_weights_that_two_nodes_share_are_one_constant(load: Load) -> None:
+    model = load("g (float[3] x) => (float[3] y) { a = Mul(x, w) y = Add(a, w) }", w=(3,))
+    first, second, _ = model.module["main"].body.blocks[0].bindings
+    assert first.value.args[1].same_as(second.value.args[1])

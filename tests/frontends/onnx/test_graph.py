@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, parser
+from onnx import TensorProto, helper, numpy_helper, parser
 
 from frontends.model import ModelError
 from frontends.onnx import graph
@@ -135,3 +135,10 @@ def test_a_node_has_plain_attributes_and_a_legal_hint() -> None:
     (node,) = graph.nodes(helper.make_graph([proto], "g", [], []))
     assert dict(node.attributes) == {"i": 3, "f": 0.5, "s": "text", "ints": (1, 2)}
     assert (node.title, node.hint) == ("/a.b/y:0", "a_b_y_0")
+
+
+@pytest.mark.parametrize("places", [[1, 5], [[0, 1], [1, 2]]])
+def test_sparse_tensors_are_filled(places: list[object]) -> None:
+    values = numpy_helper.from_array(np.array([7, 9], np.float32), "w")
+    sparse = helper.make_sparse_tensor(values, numpy_helper.from_array(np.array(places)), [2, 3])
+    np.testing.assert_array_equal(graph.dense(sparse), [[0, 7, 0], [0, 0, 9]])
