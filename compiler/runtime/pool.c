@@ -33,11 +33,13 @@ typedef struct {
   int lanes;
 } job;
 
-/* One thread's mailbox. The master posts a number; the lane answers with the same number in
- * `done`. Each word has one writer, so there is no lock and no read-modify-write. */
+/* One thread's mailbox. The master posts a number, the lane answers with the same number in `done`.
+ * Whoever writes it to `claimed` does the lane's share: the lane, or the master if the lane has not
+ * begun when the master is ready, because the system runs something else in its place. */
 typedef struct {
   _Alignas(LINE) _Atomic uint32_t posted;
   _Alignas(LINE) _Atomic uint32_t done;
+  _Atomic uint32_t claimed;
   _Atomic uint32_t asleep;
   struct pool *pool;
   int index;
@@ -144,15 +146,23 @@ static int run_tasks(neoc_lambda lambda, void *closure, neoc_parallel *env, int 
   return 0;
 }
 
-static int run_share(lane *lane, job *job) {
+/* The share of lane `index`, in the thread of `self`. */
+static void run_share(lane *self, int index, job *job) {
   int64_t tasks = job->env.num_task;
-  int first = (int)(tasks * lane->index / job->lanes);
-  int end = (int)(tasks * (lane->index + 1) / job->lanes);
-  lane->inside = true;
+  int first = (int)(tasks * index / job->lanes);
+  int end = (int)(tasks * (index + 1) / job->lanes);
+  self->inside = true;
   int code = run_tasks(job->lambda, job->closure, &job->env, first, end);
-  lane->inside = false;
-  if (code) report(lane->pool);
-  return code;
+  self->inside = false;
+  if (code) report(self->pool);
+}
+
+/* True for the one thread that may do the lane's share of job `number`. A lane that comes so late
+ * that later jobs were claimed gets nothing. */
+static bool claim(lane *lane, uint32_t number) {
+  uint32_t seen = atomic_load_explicit(&lane->claimed, memory_order_acquire);
+  return (int32_t)(seen - number) < 0 &&
+         atomic_compare_exchange_strong(&lane->claimed, &seen, number);
 }
 
 static void *work(void *argument) {
@@ -161,8 +171,10 @@ static void *work(void *argument) {
   current = lane;
   for (uint32_t seen = atomic_load_explicit(&lane->done, memory_order_relaxed);;) {
     seen = await_change(&lane->posted, seen, &lane->asleep, pool->spin_ns);
-    if (!pool->job.lambda) return NULL;
-    run_share(lane, &pool->job);
+    if (claim(lane, seen)) { /* only now may the job be read: the master waits for it */
+      if (!pool->job.lambda) return NULL;
+      run_share(lane, lane->index, &pool->job);
+    }
     atomic_store_explicit(&lane->done, seen, memory_order_release);
     atomic_thread_fence(memory_order_seq_cst);
     if (atomic_load_explicit(&pool->waiting, memory_order_relaxed)) futex_wake(&lane->done);
@@ -185,8 +197,13 @@ static void post(pool *pool, int lanes) {
 static void join(pool *pool, int lanes) {
   for (int i = 1; i < lanes; i++) {
     lane *lane = &pool->lanes[i];
+    if (claim(lane, pool->number)) {
+      run_share(&pool->lanes[0], i, &pool->job);
+      continue;
+    }
     uint32_t done = atomic_load_explicit(&lane->done, memory_order_acquire);
-    if (done != pool->number) await_change(&lane->done, done, &pool->waiting, pool->spin_ns);
+    while (done != pool->number)
+      done = await_change(&lane->done, done, &pool->waiting, pool->spin_ns);
   }
 }
 
@@ -212,6 +229,7 @@ static void start(pool *pool) {
     lane *lane = &pool->lanes[pool->started];
     atomic_store_explicit(&lane->posted, pool->number, memory_order_relaxed);
     atomic_store_explicit(&lane->done, pool->number, memory_order_relaxed);
+    atomic_store_explicit(&lane->claimed, pool->number, memory_order_relaxed);
     atomic_store_explicit(&lane->asleep, 0, memory_order_relaxed);
     if (pthread_create(&lane->thread, NULL, work, lane)) break;
     if (pool->bound) bind_to_cpu(lane->thread, lane->index);
@@ -323,7 +341,7 @@ int pool_launch(neoc_lambda lambda, void *closure, int tasks) {
   int lanes = num_task < pool->size ? num_task : pool->size;
   pool->job = (job){lambda, closure, {NULL, num_task}, lanes};
   post(pool, lanes);
-  run_share(lane, &pool->job);
+  run_share(lane, 0, &pool->job);
   join(pool, lanes);
   return pool->failed ? -1 : 0;
 }
