@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import frontends
@@ -44,4 +45,4 @@ def compile(request: CompileRequest, workdir: Path) -> Artifact:
     artifact = package.pack(assemble.members(library, folder), manifest, workdir / Path(uri).name)
     progress.phase("upload")
     storage.upload(artifact.path, uri, kms_key=request.kms_key, endpoint_url=request.endpoint_url)
-    return artifact
+    return replace(artifact, uri=uri)
