@@ -34,7 +34,9 @@ def exp(x: Expr) -> Expr:
     """Cephes expf: 2^n times a polynomial in the rest. NaN stays NaN; overflow gives infinity, underflow 0."""
     integer = typed("int32", lanes_of(x))
     x = T.bind(x)
-    bounded = T.bind(tirx.min(tirx.max(x, like(x, -87.33654)), like(x, 88.3762626647949)))
+    # Selects, not min and max: they let NaN through.
+    bounded = tirx.Select(x < like(x, -87.33654), like(x, -87.33654), x)
+    bounded = T.bind(tirx.Select(x > like(x, 88.3762626647949), like(x, 88.3762626647949), bounded))
     n = T.bind(tirx.nearbyint(bounded * like(x, 1.44269504088896341)))
     rest = T.bind(n * like(x, -0.693359375) + bounded)
     rest = T.bind(n * like(x, 2.12194440e-4) + rest)
@@ -43,8 +45,7 @@ def exp(x: Expr) -> Expr:
     power = T.bind(tirx.reinterpret(x.ty.dtype, (tirx.Cast(integer, n) + like(x, 127, "int32")) << like(x, 23, "int32")))
     value = T.bind(p * power)
     value = tirx.Select(x > like(x, 88.72283935546875), like(x, float("inf")), value)
-    value = tirx.Select(x < like(x, -87.33654), like(x, 0.0), value)
-    return T.bind(tirx.Select(x == x, value, x))
+    return T.bind(tirx.Select(x < like(x, -87.33654), like(x, 0.0), value))
 
 
 def log(x: Expr) -> Expr:
