@@ -76,6 +76,12 @@ class Session:
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """All inputs in, all outputs out, by name. Raises RuntimeFault for what does not fit."""
+        self.feed(inputs)
+        self.execute()
+        return self.results()
+
+    def feed(self, inputs: Mapping[str, Array]) -> None:
+        """Copy all inputs in; they stay for every run that follows."""
         missing = [tensor.name for tensor in self.inputs if tensor.name not in inputs]
         if missing:
             raise RuntimeFault(f"No data is given for input {', '.join(missing)}.")
@@ -85,7 +91,13 @@ class Session:
             if array.dtype.name != wanted:
                 raise RuntimeFault(f"Input {name} must be {wanted}, not {array.dtype.name}.")
             self._set(name, np.ascontiguousarray(array))
+
+    def execute(self) -> None:
+        """Run the model on what it was fed: the part that takes the time."""
         self._call("RunDLRModel")
+
+    def results(self) -> dict[str, Array]:
+        """Copies of the last run's outputs."""
         return {tensor.name: self._get(i, tensor) for i, tensor in enumerate(self.outputs)}
 
     def _set(self, name: str, array: Array) -> None:
