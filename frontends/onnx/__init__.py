@@ -63,13 +63,21 @@ def _inputs(proto: ModelProto) -> dict[str, ValueInfoProto]:
         if value.type.WhichOneof("value") != "tensor_type":
             raise ModelError(f"input '{value.name}' is not a tensor; only tensors can be compiled")
         if _dtype(value.type) not in graphs.DTYPES:
-            kind = TensorProto.DataType.Name(value.type.tensor_type.elem_type)
-            raise ModelError(f"input '{value.name}' has elements of type {kind}; these cannot run")
+            raise ModelError(
+                f"input '{value.name}' has elements of type {_dtype(value.type)}, "
+                f"which do not compile; these do: {', '.join(sorted(graphs.DTYPES))}"
+            )
     return inputs
 
 
 def _dtype(tensor: TypeProto) -> str:
-    return str(np.dtype(helper.tensor_dtype_to_np_dtype(tensor.tensor_type.elem_type)))
+    """numpy's name, or ONNX's for what numpy has no number for."""
+    element = tensor.tensor_type.elem_type
+    try:
+        name = str(np.dtype(helper.tensor_dtype_to_np_dtype(element)))
+    except KeyError:
+        return f"number {element}"
+    return name if name in graphs.DTYPES else TensorProto.DataType.Name(element)
 
 
 def _declared_shape(value: ValueInfoProto) -> list[int | str | None] | None:

@@ -179,7 +179,7 @@ def _bounded(value: Value) -> Value:
 def _schema_with_body(node: Node, version: int) -> Any:
     try:
         schema: Any = onnx.defs.get_schema(node.op, version, node.domain)
-    except onnx.defs.SchemaError:
+    except (onnx.defs.SchemaError, TypeError):  # the latter for a version beyond 32 bits
         return None
     return schema if schema.has_function or schema.has_context_dependent_function else None
 

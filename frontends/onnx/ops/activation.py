@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from frontends.onnx.builder import Builder, R, Table, Value, axis_of, dtype, rank, shape
+from frontends.onnx.builder import Builder, R, Table, Value, axis_of, dtype, rank, shape, size
 
 
 def relu(b: Builder, x: Value, *, consumed_inputs: tuple[int, ...] = ()) -> Value:
@@ -94,10 +94,15 @@ def thresholded_relu(b: Builder, x: Value, *, alpha: float = 1.0) -> Value:
 
 
 def prelu(b: Builder, x: Value, slope: Value) -> Value:
-    """The slope broadcasts to x from the right; a lone vector as long as the channels is theirs."""
-    if rank(slope) == 1 and rank(x) > 2 and shape(slope)[0] == shape(x)[1]:
-        slope = b.reshape(slope, shape(slope) + (1,) * (rank(x) - 2))
+    """The slope broadcasts to x from the right."""
     return b(R.where, b(R.less, x, 0), b(R.multiply, x, slope), x)
+
+
+def prelu_channels(
+    b: Builder, x: Value, slope: Value, *, consumed_inputs: tuple[int, ...] = ()
+) -> Value:
+    """One slope a channel, or one for all."""
+    return prelu(b, x, b.reshape(slope, (size(slope),) + (1,) * (rank(x) - 2)))
 
 
 def _flat(b: Builder, x: Value, axis: int) -> Value:
@@ -145,7 +150,7 @@ OPS: Table = {
     "LeakyRelu": leaky_relu,
     "LogSoftmax": {1: log_softmax_flat, 13: log_softmax},
     "Mish": mish,
-    "PRelu": prelu,
+    "PRelu": {1: prelu_channels, 7: prelu},
     "Relu": relu,
     "Selu": selu,
     "Sigmoid": sigmoid,

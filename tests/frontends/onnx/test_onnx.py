@@ -1,5 +1,6 @@
 """load: names, ranks and dimensions of the client's shapes, and Neo's texts around the causes."""
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -88,3 +89,23 @@ def test_whole_networks(name: str) -> None:
         for n in """nn.conv2d nn.max_pool2d nn.avg_pool2d nn.relu nn.softmax add multiply power
         divide concat mean matmul reshape permute_dims""".split()
     }
+
+
+def test_spoiled_files_are_the_clients_fault(tmp_path: Path, load: Load) -> None:
+    """Whatever a changed byte does to a file, it loads or is refused with a ModelError."""
+    model = load(
+        """g (float[1,3,8,8] x, int64[2] i) => (float[] y) {
+            a = Conv<pads=[1,1,1,1]>(x, w) p = MaxPool<kernel_shape=[2,2]>(a) s = Shape(p)
+            n = Gather(s, i) f = Flatten(p) y = Gather<axis=1>(f, i)
+        }""",
+        w=(4, 3, 3, 3),
+    )
+    whole = model.oracle.read_bytes()
+    rng = np.random.default_rng(0)
+    path = tmp_path / "spoiled.onnx"
+    for _ in range(150):
+        content = bytearray(whole)
+        content[rng.integers(len(content))] = rng.integers(256)
+        path.write_bytes(content)
+        with contextlib.suppress(ModelError):
+            importer.load(path, None)

@@ -26,9 +26,15 @@ def test_gelu(agrees: Agrees, approximate: str) -> None:
     agrees(f'g (float[3,7] x) => (float[] y) {{ y = Gelu<approximate="{approximate}">(x) }}', 20)
 
 
-@pytest.mark.parametrize("slope", [(3, 1, 1), (1,), (1, 3, 1, 1), (3, 4, 5)])
+@pytest.mark.parametrize("slope", [(3, 1, 1), (1,), (5,), (1, 3, 1, 1), (3, 4, 5)])
 def test_prelu(agrees: Agrees, slope: tuple[int, ...]) -> None:
     agrees("g (float[2,3,4,5] x) => (float[] y) { y = PRelu(x, s) }", s=slope)
+
+
+def test_prelu_of_channels_before_opset_7(load: Agrees) -> None:
+    model = load("g (float[2,3,4,3] x) => (float[] y) { y = PRelu(x, s) }", 6, s=(3,))
+    constants = [b.value.args[1] for b in model.module["main"].body.blocks[0].bindings[1:2]]
+    assert [tuple(c.data.shape) for c in constants] == [(3, 1, 1)]
 
 
 @pytest.mark.parametrize("op", ["Softmax", "LogSoftmax", "Hardmax"])
