@@ -26,6 +26,18 @@ Table: TypeAlias = dict[str, Function | dict[int, Function]]
 R = relax.op
 
 
+# No trained model holds a larger tensor, and a hostile one could ask for any size in a few bytes.
+MAX_BYTES = 2**30
+
+
+def affordable(elements: float, itemsize: int = 8) -> None:
+    """Raise ModelError before the importer makes a constant beyond MAX_BYTES."""
+    if elements * itemsize > MAX_BYTES:
+        raise ModelError(
+            f"a constant of {elements * itemsize:.3g} bytes is more than the {MAX_BYTES} allowed"
+        )
+
+
 def shape(value: Value) -> tuple[int, ...]:
     if isinstance(value, np.ndarray):
         return tuple(value.shape)

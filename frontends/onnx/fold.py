@@ -13,11 +13,8 @@ from onnx.defs import onnx_opset_version
 from onnx.onnx_pb import GraphProto, ValueInfoProto
 from onnx.reference import ReferenceEvaluator
 
-from frontends.model import ModelError
+from frontends.onnx.builder import affordable
 from frontends.onnx.graph import Array, Node
-
-# No trained model holds a larger tensor, and a hostile one could ask for any size in a few bytes.
-MAX_BYTES = 2**30
 
 # Their constants decide the result's size; the others' results are no larger than their inputs.
 ELEMENTS: dict[str, Callable[..., float]] = {
@@ -60,11 +57,7 @@ def fold(
     """The node's outputs; None where the reference evaluator cannot compute them."""
     present = [v for v in inputs if v is not None]
     if elements := ELEMENTS.get(node.op):
-        bytes_ = elements(*inputs) * max((v.itemsize for v in present), default=8)
-        if bytes_ > MAX_BYTES:
-            raise ModelError(
-                f"a constant of {bytes_:.3g} bytes is more than the {MAX_BYTES} allowed"
-            )
+        affordable(elements(*inputs), max((v.itemsize for v in present), default=8))
     if node.op == "ConstantOfShape":  # the one that 'light' models fill all their weights with
         value = node.attributes.get("value", np.zeros(1, np.float32)).reshape(-1)[0]
         return (np.broadcast_to(value, [int(d) for d in present[0]]),)

@@ -8,6 +8,7 @@ from frontends.onnx.builder import (
     R,
     Table,
     Value,
+    affordable,
     axis_of,
     constant,
     dtype,
@@ -100,6 +101,7 @@ def scatter_nd(
 def one_hot(b: Builder, indices: Value, depth: Value, values: Value, *, axis: int = -1) -> Value:
     """A comparison with the places; values outside the depth match none. values: [off, on]."""
     count = integers(depth, "depth")[0]
+    affordable(count)
     axis = axis_of(axis, rank(indices) + 1)
     places = b.reshape(indices, (*shape(indices)[:axis], 1, *shape(indices)[axis:]))
     places = b.cast(places, "int64") if "int" not in dtype(places) else places

@@ -16,6 +16,7 @@ from frontends.onnx.builder import (
     R,
     Table,
     Value,
+    affordable,
     axis_of,
     constant,
     dtype,
@@ -160,6 +161,9 @@ def apply(b: Builder, x: Value, axes: dict[int, Axis], method: Method) -> Value:
     }
     if not changed:
         return x
+    affordable(
+        max(a.output * (1 if method.mode == "nearest" else a.length) for a in changed.values())
+    )
     if named := _relax_attributes(x, changed, method):
         height, width = (axes[i].output if i in axes else shape(x)[i] for i in (2, 3))
         return b(R.image.resize2d, x, size=(height, width), layout="NCHW", **named)

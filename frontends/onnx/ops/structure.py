@@ -13,6 +13,7 @@ from frontends.onnx.builder import (
     R,
     Table,
     Value,
+    affordable,
     axis_of,
     constant,
     integers,
@@ -219,6 +220,7 @@ def pad(
 
 
 def _padded_index(length: int, width: tuple[int, int], mode: str) -> Array:
+    affordable(length + sum(width))
     return np.pad(np.arange(length), width, mode=PAD_MODES[mode])  # type: ignore[call-overload,no-any-return]  # mode is a str
 
 

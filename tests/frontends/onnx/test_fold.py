@@ -92,3 +92,18 @@ def test_weights_made_by_nodes_are_constants(load: Load) -> None:
         d=[3, 2, 3, 3],
     )
     assert ops(model) == ["nn.conv2d"]
+
+
+MADE = [
+    ("float[1,1,2,2] x", "y = Resize(x, , , w)", [1, 1, 10**6, 10**9]),
+    ("float[2] x", 'y = Pad<mode="edge">(x, w)', [0, 10**9]),
+    ("int64[2] x", "y = OneHot(x, w, v)", 10**9),
+]
+
+
+@pytest.mark.parametrize(("x", "node", "size"), MADE)
+def test_indices_and_matrices_have_a_largest_size(
+    load: Load, x: str, node: str, size: object
+) -> None:
+    with pytest.raises(ModelError, match="bytes is more than the 1073741824 allowed"):
+        load(f"g ({x}) => (float[] y) {{ {node} }}", w=size, v=np.array([0, 1], np.float32))
