@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import tvm
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from compiler.kernels.value import Expr, element_type, lanes_of, typed
+from compiler.kernels.value import Expr, lanes_of, typed
 
 
 
@@ -23,10 +22,10 @@ def like(x: Expr, value: float, dtype: str = "float32") -> Expr:
     return constant if lanes == 1 else tirx.Broadcast(constant, lanes)
 
 
-def horner(x: Expr, coefficients: Sequence[float]) -> Expr:
-    value = like(x, coefficients[0])
+def horner(x: Expr, coefficients: Sequence[float], dtype: str = "float32") -> Expr:
+    value = like(x, coefficients[0], dtype)
     for c in coefficients[1:]:
-        value = T.bind(value * x + like(x, c))
+        value = T.bind(value * x + like(x, c, dtype))
     return value
 
 
@@ -58,7 +57,7 @@ def log(x: Expr) -> Expr:
     mantissa = T.bind(
         tirx.reinterpret(x.ty.dtype, (bits & like(x, 0x007FFFFF, "int32")) | like(x, 0x3F000000, "int32"))
     )  # in [0.5, 1)
-    small = T.bind(mantissa < like(x, 0.707106781186547524))
+    small = tirx.LT(mantissa, like(x, 0.707106781186547524))
     exponent = T.bind(exponent - tirx.Select(small, like(x, 1.0), like(x, 0.0)))
     m = T.bind(tirx.Select(small, mantissa + mantissa, mantissa) - like(x, 1.0))
     square = T.bind(m * m)
@@ -69,9 +68,9 @@ def log(x: Expr) -> Expr:
     )  # fmt: skip
     p = T.bind(p * m * square + exponent * like(x, -2.12194440e-4) - square * like(x, 0.5))
     value = T.bind(m + p + exponent * like(x, 0.693359375))
-    value = tirx.Select(x == like(x, float("inf")), x, value)
-    value = tirx.Select(x == like(x, 0.0), like(x, float("-inf")), value)
-    return T.bind(tirx.Select(x >= like(x, 0.0), value, like(x, float("nan"))))
+    value = tirx.Select(tirx.EQ(x, like(x, float("inf"))), x, value)
+    value = tirx.Select(tirx.EQ(x, like(x, 0.0)), like(x, float("-inf")), value)
+    return T.bind(tirx.Select(tirx.GE(x, like(x, 0.0)), value, like(x, float("nan"))))
 
 
 def erf(x: Expr) -> Expr:
@@ -107,14 +106,6 @@ def sigmoid(x: Expr) -> Expr:
 
 
 
-POLYNOMIALS: dict[str, Callable[[Expr], Expr]] = {
-    "tirx.exp": exp, "tirx.log": log, "tirx.erf": erf, "tirx.tanh": tanh, "tirx.sigmoid": sigmoid,
-}  # fmt: skip
-
-
-def call(expr: tvm.ir.Call, arguments: Sequence[Expr]) -> Expr:
-    """The intrinsic call `expr` of vectors."""
-    lanes = max((lanes_of(a) for a in arguments), default=1)
-    if element_type(expr) == "float32" and expr.op.name in POLYNOMIALS:
-        return POLYNOMIALS[expr.op.name](arguments[0])
-    return tvm.ir.Call(expr.op, list(arguments), ret_ty=tvm.ir.PrimType(typed(element_type(expr), lanes)))
+FUNCTIONS: dict[str, Callable[[Expr], Expr]] = {
+    f"tirx.{f.__name__}": f for f in (exp, log, erf, tanh, sigmoid)
+}

@@ -14,7 +14,7 @@ from tvm.ir import Call, TensorLoad
 from tvm.script.ir_builder import tirx as T
 from tvm.sym import Analyzer
 
-from compiler.kernels import polynomials
+from compiler.kernels import mathematics
 from compiler.kernels.value import Expr, element_type, lanes_of, typed
 
 BINARY = (tirx.Add, tirx.Sub, tirx.Mul, tirx.Div, tirx.Mod, tirx.FloorDiv, tirx.FloorMod, tirx.Min, tirx.Max,
@@ -104,6 +104,7 @@ class Evaluator:
         if key not in self._done:
             value = self._compute(expr)
             shared = self._uses.get(key, 0) > 1 and (self._differs(expr) or isinstance(expr, TensorLoad))
+            shared = shared and element_type(value) != "bool"  # TVM cannot bind vectors of bool
             self._done[key] = T.bind(value) if shared else value
         return self._done[key]
 
@@ -114,7 +115,7 @@ class Evaluator:
         widest = max((lanes_of(v) for v in vectors), default=1)
         vectors = [spread(v, widest) for v in vectors]
         if isinstance(expr, Call):
-            return polynomials.call(expr, vectors)
+            return mathematics.call(expr, vectors)
         if isinstance(expr, tirx.Cast):
             return tirx.Cast(typed(element_type(expr), widest), vectors[0])
         return type(expr)(*vectors)
