@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import tvm
 from tvm import relax, tirx
 
 from compiler.kernels.value import ZERO, Expr, Index, Value, broadcast, element_type, ravel, unravel
@@ -89,11 +90,12 @@ def leaky_relu(call: relax.Call, args: list[Value]) -> Value:
 
 
 def clip(call: relax.Call, args: list[Value]) -> Value:
+    """The number last: it is what tirx.max and tirx.min give where it is NaN."""
     low, high = call.args[1:]
 
     def compute(i: Index) -> Expr:
         x = args[0].at(i)
-        return tirx.min(tirx.max(x, const(_number(low), element_type(x))), const(_number(high), element_type(x)))
+        return tirx.min(const(_number(high), element_type(x)), tirx.max(const(_number(low), element_type(x)), x))
 
     return result(call, compute)
 
@@ -111,15 +113,78 @@ def astype(call: relax.Call, args: list[Value]) -> Value:
     return result(call, compute)
 
 
+def whole(function: Callable[[Expr, Expr], Expr]) -> Callable[[Expr, Expr], Expr]:
+    """A division of integers that no data can stop: x / 0 is 0, the least number / -1 is itself."""
+
+    def divided(x: Expr, y: Expr) -> Expr:
+        kind = element_type(x)
+        zero, one = const(0, kind), const(1, kind)
+        is_zero = tirx.EQ(y, zero)
+        if kind.startswith("uint"):
+            return tirx.Select(is_zero, zero, function(x, tirx.Select(is_zero, one, y)))
+        is_minus = tirx.EQ(y, const(-1, kind))
+        safe = function(x, tirx.Select(tirx.Or(is_zero, is_minus), one, y))
+        exact = zero if function in (tirx.truncmod, tirx.floormod) else zero - x
+        return tirx.Select(is_zero, zero, tirx.Select(is_minus, exact, safe))
+
+    return divided
+
+
 def divide(x: Expr, y: Expr) -> Expr:
-    return tirx.Div(x, y) if element_type(x).startswith("float") else tirx.truncdiv(x, y)
+    return tirx.Div(x, y) if element_type(x).startswith("float") else whole(tirx.truncdiv)(x, y)
 
 
-def modulo(x: Expr, y: Expr) -> Expr:
+def floor_divide(x: Expr, y: Expr) -> Expr:
+    return tirx.floor(x / y) if element_type(x).startswith("float") else whole(tirx.floordiv)(x, y)
+
+
+def floor_mod(x: Expr, y: Expr) -> Expr:
     """Python's modulo: the divisor's sign."""
     if not element_type(x).startswith("float"):
-        return tirx.floormod(x, y)
+        return whole(tirx.floormod)(x, y)
     return x - y * tirx.floor(x / y)
+
+
+def mod(x: Expr, y: Expr) -> Expr:
+    """C's modulo: the dividend's sign."""
+    if not element_type(x).startswith("float"):
+        return whole(tirx.truncmod)(x, y)
+    quotient = x / y
+    return x - y * tirx.Select(quotient < const(0, element_type(x)), tirx.ceil(quotient), tirx.floor(quotient))
+
+
+def greater(x: Expr, y: Expr) -> Expr:
+    """numpy's maximum: a NaN wins. tirx.max alone gives y where either is NaN."""
+    return _unless_nan(x, tirx.max(x, y))
+
+
+def lesser(x: Expr, y: Expr) -> Expr:
+    return _unless_nan(x, tirx.min(x, y))
+
+
+def _unless_nan(x: Expr, value: Expr) -> Expr:
+    return tirx.Select(is_nan(x), x, value) if element_type(x).startswith("float") else value
+
+
+def is_nan(x: Expr) -> Expr:
+    """By its bits: TVM simplifies x != x to false."""
+    if not element_type(x).startswith("float"):
+        return const(False, "bool")
+    kind = element_type(x).replace("float", "int")
+    infinity = {"int16": 0x7C00, "int32": 0x7F800000, "int64": 0x7FF0000000000000}[kind]
+    largest = {"int16": 0x7FFF, "int32": 0x7FFFFFFF, "int64": 0x7FFFFFFFFFFFFFFF}[kind]
+    return tirx.GT(tirx.reinterpret(kind, x) & const(largest, kind), const(infinity, kind))
+
+
+def shifted(function: Callable[[Expr, Expr], Expr]) -> Callable[[Expr, Expr], Expr]:
+    """A shift by more bits than there are gives 0."""
+
+    def shift(x: Expr, y: Expr) -> Expr:
+        bits = int(tvm.DataType(element_type(x)).bits)
+        last = const(bits - 1, element_type(x))
+        return tirx.Select(y > last, const(0, element_type(x)), function(x, tirx.min(y, last)))
+
+    return shift
 
 
 # ---- where the data stands ----
@@ -259,9 +324,9 @@ def unpack(call: relax.Call, args: list[Value]) -> Value:
 UNARY = {
     "abs": tirx.abs, "negative": lambda x: const(0, element_type(x)) - x, "floor": tirx.floor, "ceil": tirx.ceil,
     "round": tirx.nearbyint, "sign": sign, "logical_not": tirx.Not, "bitwise_not": lambda x: ~x,
-    "isnan": lambda x: tirx.NE(x, x), "isinf": lambda x: tirx.EQ(tirx.abs(x), const(float("inf"), element_type(x))),
+    "isnan": is_nan, "isinf": lambda x: tirx.EQ(tirx.abs(x), const(float("inf"), element_type(x))),
     "isfinite": lambda x: tirx.LT(tirx.abs(x), const(float("inf"), element_type(x))),
-    "nn.relu": lambda x: tirx.max(x, const(0, element_type(x))), "square": lambda x: x * x,
+    "nn.relu": lambda x: tirx.max(const(0, element_type(x)), x), "square": lambda x: x * x,
 }  # fmt: skip
 MATHEMATICAL = {
     "exp": tirx.exp, "log": tirx.log, "sqrt": tirx.sqrt, "rsqrt": lambda x: const(1.0, element_type(x)) / tirx.sqrt(x),
@@ -272,12 +337,11 @@ MATHEMATICAL = {
 }  # fmt: skip
 BINARY = {
     "add": tirx.Add, "subtract": tirx.Sub, "multiply": tirx.Mul, "divide": divide, "power": power,
-    "floor_divide": lambda x, y: tirx.floor(x / y) if element_type(x).startswith("float") else tirx.floordiv(x, y),
-    "mod": modulo, "floor_mod": modulo, "maximum": tirx.max, "minimum": tirx.min, "equal": tirx.EQ,
+    "floor_divide": floor_divide, "mod": mod, "floor_mod": floor_mod, "maximum": greater, "minimum": lesser, "equal": tirx.EQ,
     "not_equal": tirx.NE, "less": tirx.LT, "less_equal": tirx.LE, "greater": tirx.GT, "greater_equal": tirx.GE,
     "logical_and": tirx.And, "logical_or": tirx.Or, "logical_xor": tirx.NE,
     "bitwise_and": lambda x, y: x & y, "bitwise_or": lambda x, y: x | y, "bitwise_xor": lambda x, y: x ^ y,
-    "left_shift": lambda x, y: x << y, "right_shift": lambda x, y: x >> y,
+    "left_shift": shifted(lambda x, y: x << y), "right_shift": shifted(lambda x, y: x >> y),
 }  # fmt: skip
 
 ELEMENTWISE: dict[str, Operator] = {

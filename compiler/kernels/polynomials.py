@@ -34,17 +34,18 @@ def exp(x: Expr) -> Expr:
     integer = typed("int32", lanes_of(x))
     x = T.bind(x)
     # Selects, not min and max: they let NaN through.
-    bounded = tirx.Select(x < like(x, -87.33654), like(x, -87.33654), x)
-    bounded = T.bind(tirx.Select(x > like(x, 88.3762626647949), like(x, 88.3762626647949), bounded))
+    # the number last: it is what tirx.max and tirx.min give where it is NaN
+    bounded = T.bind(tirx.min(like(x, 88.7228), tirx.max(like(x, -86.6), x)))
     n = T.bind(tirx.nearbyint(bounded * like(x, 1.44269504088896341)))
     rest = T.bind(n * like(x, -0.693359375) + bounded)
     rest = T.bind(n * like(x, 2.12194440e-4) + rest)
     p = horner(rest, (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1))
     p = T.bind(p * (rest * rest) + rest + like(x, 1.0))
-    power = T.bind(tirx.reinterpret(x.ty.dtype, (tirx.Cast(integer, n) + like(x, 127, "int32")) << like(x, 23, "int32")))
-    value = T.bind(p * power)
-    value = tirx.Select(x > like(x, 88.72283935546875), like(x, float("inf")), value)
-    return T.bind(tirx.Select(x < like(x, -87.33654), like(x, 0.0), value))
+    # half of 2^n, as 2^128 has no bits of its own
+    half = (tirx.Cast(integer, n) + like(x, 126, "int32")) << like(x, 23, "int32")
+    value = T.bind((p + p) * tirx.reinterpret(x.ty.dtype, half))
+    value = tirx.Select(tirx.GT(x, like(x, 88.72283935546875)), like(x, float("inf")), value)
+    return T.bind(tirx.Select(tirx.LT(x, like(x, -86.6)), like(x, 0.0), value))
 
 
 def log(x: Expr) -> Expr:
@@ -74,7 +75,7 @@ def log(x: Expr) -> Expr:
 
 
 def erf(x: Expr) -> Expr:
-    x = T.bind(tirx.max(tirx.min(x, like(x, 3.832506856900711)), like(x, -3.832506856900711)))
+    x = T.bind(tirx.max(like(x, -3.832506856900711), tirx.min(like(x, 3.832506856900711), x)))
     square = T.bind(x * x)
     p = horner(
         square,
@@ -90,7 +91,7 @@ def erf(x: Expr) -> Expr:
 
 
 def tanh(x: Expr) -> Expr:
-    x = T.bind(tirx.max(tirx.min(x, like(x, 7.90531110763549805)), like(x, -7.90531110763549805)))
+    x = T.bind(tirx.max(like(x, -7.90531110763549805), tirx.min(like(x, 7.90531110763549805), x)))
     square = T.bind(x * x)
     p = horner(
         square,
