@@ -1,4 +1,4 @@
-"""Kernels to objects, objects and plan to the folder of libraries that becomes the artifact."""
+"""Objects and plan to the folder of libraries that becomes the artifact."""
 
 from __future__ import annotations
 
@@ -6,31 +6,12 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import tvm
-
 import targets
-from compiler import build, dump, package, plan_source
+from compiler import build, codegen, dump, package, plan_source
 from compiler.pipeline import Lowered
 from compiler.plan import Plan
 from frontends.model import Signature
 from targets import Profile
-
-# Keeps accumulators on the stack, from where LLVM moves them to registers (StorageRewrite drops the annotation).
-OPTIONS = {"tirx.disable_storage_rewrite": True}
-
-
-def compile_kernels(lowered: Lowered, profile: Profile, into: Path) -> list[Path]:
-    """All kernels as object files, by LLVM."""
-    module = tvm.IRModule({name: kernel.function for name, kernel in lowered.kernels.items()})
-    with tvm.transform.PassContext(config=OPTIONS):
-        executable = tvm.compile(module, target=tvm.target.Target(dict(profile.llvm)))
-    for form, name in (("ll", "kernels.ll"), ("asm", "kernels.s")):
-        if path := dump.slot(name):
-            path.write_text(executable.mod.inspect_source(form))
-    target = into / "kernels.o"
-    executable.mod.write_to_file(str(target))
-    return [target]
-
 
 def link(objects: list[Path], plan: Plan, signature: Signature, profile: Profile, into: Path) -> Path:
     """compiled.so and libdlr.so in the folder `into`, which is made. Returns the folder."""
@@ -54,7 +35,7 @@ def runnable(folder: Path, lowered: Lowered, plan: Plan, signature: Signature, p
     twin = replace(profile, llvm=host.llvm, isa=replace(profile.isa, features=host.isa.features))
     work = folder.parent / "twin"
     work.mkdir()
-    return link(compile_kernels(lowered, twin, work), plan, signature, twin, work / "artifact")
+    return link(codegen.compile_kernels(lowered.kernels, twin, work), plan, signature, twin, work / "artifact")
 
 
 def warnings(profile: Profile) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import frontends
 import targets
-from compiler import assemble, dump, package, pipeline, plan, progress, storage, verify
+from compiler import assemble, codegen, dump, package, pipeline, plan, progress, storage, verify
 from compiler.artifact import Artifact
 from compiler.request import CompileRequest
 from frontends import archive
@@ -18,7 +18,7 @@ def compile(request: CompileRequest, workdir: Path) -> Artifact:
     profile = targets.get(request.target)
     dump.start(Path(request.keep) if request.keep else None)
     uri = storage.artifact_uri(request.output, request.source, request.target)
-    storage.check_output(uri, endpoint_url=request.endpoint_url)
+    storage.check_output(request.output, endpoint_url=request.endpoint_url)
 
     progress.phase("fetch")
     source = storage.fetch(request.source, workdir, endpoint_url=request.endpoint_url)
@@ -31,7 +31,7 @@ def compile(request: CompileRequest, workdir: Path) -> Artifact:
     graph = pipeline.lower(model.module, profile)
     lowered = pipeline.schedule(graph, profile)
     progress.phase("build")
-    objects = assemble.compile_kernels(lowered, profile, workdir)
+    objects = codegen.compile_kernels(lowered.kernels, profile, workdir)
     progress.phase("plan")
     program = plan.make(lowered, workdir)
     progress.phase("link")
