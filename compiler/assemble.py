@@ -13,7 +13,10 @@ from compiler.plan import Plan
 from frontends.model import Signature
 from targets import Profile
 
-def link(objects: list[Path], plan: Plan, signature: Signature, profile: Profile, into: Path) -> Path:
+
+def link(
+    objects: list[Path], plan: Plan, signature: Signature, profile: Profile, into: Path
+) -> Path:
     """compiled.so and libdlr.so in the folder `into`, which is made. Returns the folder."""
     into.mkdir()
     text = plan_source.source(plan, signature, profile)
@@ -24,7 +27,9 @@ def link(objects: list[Path], plan: Plan, signature: Signature, profile: Profile
     return into
 
 
-def runnable(folder: Path, lowered: Lowered, plan: Plan, signature: Signature, profile: Profile) -> Path:
+def runnable(
+    folder: Path, lowered: Lowered, plan: Plan, signature: Signature, profile: Profile
+) -> Path:
     """The artifact's folder if this CPU runs it, else that of its twin.
 
     The twin is the same kernels, plan and runtime; only LLVM's last step is for the CPU of this machine.
@@ -35,7 +40,13 @@ def runnable(folder: Path, lowered: Lowered, plan: Plan, signature: Signature, p
     twin = replace(profile, llvm=host.llvm, isa=replace(profile.isa, features=host.isa.features))
     work = folder.parent / "twin"
     work.mkdir()
-    return link(codegen.compile_kernels(lowered.kernels, twin, work), plan, signature, twin, work / "artifact")
+    return link(
+        codegen.compile_kernels(lowered.kernels, twin, work),
+        plan,
+        signature,
+        twin,
+        work / "artifact",
+    )
 
 
 def warnings(profile: Profile) -> list[str]:
@@ -50,4 +61,6 @@ def warnings(profile: Profile) -> list[str]:
 def members(folder: Path, source: Path) -> dict[str, Path]:
     """What the archive holds: name -> file."""
     shutil.copyfile(build.HEADER, folder / "dlr.h")
-    return {name: folder / name for name in ("compiled.so", "libdlr.so", "dlr.h")} | package.auxiliary(source)
+    return {
+        name: folder / name for name in ("compiled.so", "libdlr.so", "dlr.h")
+    } | package.auxiliary(source)

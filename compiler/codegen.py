@@ -24,7 +24,9 @@ def _pipeline() -> tuple[tvm.transform.Pass, object, object]:
     """In the form of tvm.tirx.build: the passes, and those for host and device code afterwards."""
 
     def finalize() -> tvm.transform.Pass:
-        return tvm.transform.Sequential([tirx.transform.LowerTVMBuiltin(), tirx.transform.LowerIntrin()])
+        return tvm.transform.Sequential(
+            [tirx.transform.LowerTVMBuiltin(), tirx.transform.LowerIntrin()]
+        )
 
     convention = [tirx.transform.AnnotateEntryFunc(), tirx.transform.MakePackedAPI()]
     return tvm.transform.Sequential(convention), finalize, finalize

@@ -37,10 +37,18 @@ def compile(request: CompileRequest, workdir: Path) -> Artifact:
     progress.phase("link")
     library = assemble.link(objects, program, model.signature, profile, workdir / "artifact")
     progress.phase("verify")
-    parity = verify.check(assemble.runnable(library, lowered, program, model.signature, profile), model)
+    parity = verify.check(
+        assemble.runnable(library, lowered, program, model.signature, profile), model
+    )
     progress.phase("package")
     manifest = package.describe(
-        request, source, model, profile, parity=parity, kernels=lowered.report(), warnings=assemble.warnings(profile)
+        request,
+        source,
+        model,
+        profile,
+        parity=parity,
+        kernels=lowered.report(),
+        warnings=assemble.warnings(profile),
     )
     artifact = package.pack(assemble.members(library, folder), manifest, workdir / Path(uri).name)
     progress.phase("upload")

@@ -50,14 +50,24 @@ class Lowered:
     def report(self) -> list[dict[str, object]]:
         """What every kernel is, for the manifest."""
         return [
-            {"name": k.name, "template": k.template, "point": dict(k.point), "output": list(k.work.output[0])}
+            {
+                "name": k.name,
+                "template": k.template,
+                "point": dict(k.point),
+                "output": list(k.work.output[0]),
+            }
             for k in self.kernels.values()
         ]
 
 
 def phases(profile: Profile) -> list[Phase]:
-    graph = [Phase("fold", (fold_affine, lower_operators, relax.transform.EliminateCommonSubexpr()))]
-    return graph + [Phase("layout", (partial(pack_layout, lanes=profile.isa.lanes),)), Phase("fuse", (fuse,))]
+    graph = [
+        Phase("fold", (fold_affine, lower_operators, relax.transform.EliminateCommonSubexpr()))
+    ]
+    return graph + [
+        Phase("layout", (partial(pack_layout, lanes=profile.isa.lanes),)),
+        Phase("fuse", (fuse,)),
+    ]
 
 
 def lower(module: tvm.IRModule, profile: Profile) -> tvm.IRModule:
@@ -80,7 +90,9 @@ def schedule(module: tvm.IRModule, profile: Profile) -> Lowered:
         work = Workload(module[var])
         template = choose(work, profile)
         point = template.default(work, profile)
-        kernels[name] = Kernel(name, work, template.name, point, template.apply(work, profile, point, name))
+        kernels[name] = Kernel(
+            name, work, template.name, point, template.apply(work, profile, point, name)
+        )
     if path := dump.slot("kernels.tir.py"):
         path.write_text("\n".join(kernel.function.script() for kernel in kernels.values()))
     return Lowered(module["main"], kernels)

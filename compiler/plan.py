@@ -64,7 +64,14 @@ def make(lowered: Lowered, into: Path) -> Plan:
     placed, arena_bytes = place(planner.shared())
     constants = into / "constants.bin"
     planner.constants.write(constants)
-    return Plan(tuple(placed), tuple(planner.calls), tuple(planner.inputs), tuple(planner.outputs), arena_bytes, constants)
+    return Plan(
+        tuple(placed),
+        tuple(planner.calls),
+        tuple(planner.inputs),
+        tuple(planner.outputs),
+        arena_bytes,
+        constants,
+    )
 
 
 class _Constants:
@@ -150,7 +157,8 @@ class _Planner:
             first.setdefault(number, 0)
             last[number] = end
         self.buffers = [
-            replace(b, first=first.get(n, 0), last=last.get(n, 0)) for n, b in enumerate(self.buffers)
+            replace(b, first=first.get(n, 0), last=last.get(n, 0))
+            for n, b in enumerate(self.buffers)
         ]
 
     def shared(self) -> tuple[list[Buffer], list[int]]:
@@ -163,9 +171,18 @@ class _Planner:
             for position in in_place(self.lowered.kernels[call.kernel]):
                 operand = call.arguments[position]
                 root = owner[operand]
-                usable = self.buffers[operand].space == "arena" and operand not in pinned and root not in pinned
+                usable = (
+                    self.buffers[operand].space == "arena"
+                    and operand not in pinned
+                    and root not in pinned
+                )
                 ends_here = extended[root].last == number and call.arguments.count(operand) == 1
-                if usable and ends_here and target not in pinned and self.buffers[operand].nbytes == self.buffers[target].nbytes:
+                if (
+                    usable
+                    and ends_here
+                    and target not in pinned
+                    and self.buffers[operand].nbytes == self.buffers[target].nbytes
+                ):
                     owner[target] = root
                     extended[root] = replace(extended[root], last=self.buffers[target].last)
                     break
@@ -175,10 +192,17 @@ class _Planner:
 def in_place(kernel: Kernel) -> list[int]:
     """Operands that the kernel reads only at the elements that it writes then."""
     work = kernel.work
-    if kernel.template not in ("elementwise", "conv2d", "depthwise", "pool") or not work.is_pointwise_after_anchor:
+    if (
+        kernel.template not in ("elementwise", "conv2d", "depthwise", "pool")
+        or not work.is_pointwise_after_anchor
+    ):
         return []
     before = work.anchor_parameters
-    return [n for n, parameter in enumerate(work.parameters[:-1]) if parameter == work.output and n not in before]
+    return [
+        n
+        for n, parameter in enumerate(work.parameters[:-1])
+        if parameter == work.output and n not in before
+    ]
 
 
 def place(shared: tuple[list[Buffer], list[int]]) -> tuple[list[Buffer], int]:
@@ -199,7 +223,10 @@ def place(shared: tuple[list[Buffer], list[int]]) -> tuple[list[Buffer], int]:
             at = max(at, stop)
         offsets[n] = at
     size = max((offsets[n] + _rounded(buffers[n].nbytes) for n in roots), default=0)
-    placed = [replace(b, offset=offsets[owner[n]]) if b.space == "arena" else b for n, b in enumerate(buffers)]
+    placed = [
+        replace(b, offset=offsets[owner[n]]) if b.space == "arena" else b
+        for n, b in enumerate(buffers)
+    ]
     return placed, max(size, ALIGNMENT)
 
 

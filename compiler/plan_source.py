@@ -52,7 +52,10 @@ def _table(declaration: str, rows: Iterable[str]) -> str:
 
 
 def _shapes(kind: str, tensors: tuple[Tensor, ...]) -> list[str]:
-    return [_table(f"int64_t {kind}_{n}", map(str, tensor.shape or (1,))) for n, tensor in enumerate(tensors)]
+    return [
+        _table(f"int64_t {kind}_{n}", map(str, tensor.shape or (1,)))
+        for n, tensor in enumerate(tensors)
+    ]
 
 
 def _tensor(kind: str, number: int, tensor: Tensor, buffer: int) -> str:

@@ -38,7 +38,13 @@ def check(folder: Path, model: Model) -> dict[str, Any]:
             worst = errors.setdefault(tensor.name, {"max_abs": 0.0, "relative": 0.0})
             errors[tensor.name] = {key: max(worst[key], error[key]) for key in worst}
     worst_of_all = max((e["relative"] for e in errors.values()), default=0.0)
-    return {"oracle": oracle, "runs": RUNS, "bound": BOUND, "relative": worst_of_all, "outputs": errors}
+    return {
+        "oracle": oracle,
+        "runs": RUNS,
+        "bound": BOUND,
+        "relative": worst_of_all,
+        "outputs": errors,
+    }
 
 
 def compare(name: str, got: Array, expected: Array) -> dict[str, float]:
@@ -53,11 +59,17 @@ def compare(name: str, got: Array, expected: Array) -> dict[str, float]:
     if not np.issubdtype(expected.dtype, np.floating):
         wrong = int(np.count_nonzero(got != expected))
         if wrong:
-            raise ServerError(f"Verification: {wrong} of {expected.size} values of output '{name}' differ from the framework's.")
+            raise ServerError(
+                f"Verification: {wrong} of {expected.size} values of output '{name}' differ from the framework's."
+            )
         return {"max_abs": 0.0, "relative": 0.0}
     finite = np.isfinite(expected)
-    same = np.array_equal(got[~finite], expected[~finite], equal_nan=True) and bool(np.isfinite(got[finite]).all())
-    difference = np.abs(got[finite].astype("float64") - expected[finite]) if same else np.array([np.inf])
+    same = np.array_equal(got[~finite], expected[~finite], equal_nan=True) and bool(
+        np.isfinite(got[finite]).all()
+    )
+    difference = (
+        np.abs(got[finite].astype("float64") - expected[finite]) if same else np.array([np.inf])
+    )
     scale = float(np.abs(expected[finite]).max(initial=0.0))
     largest = float(difference.max(initial=0.0))
     relative = largest / scale if scale else largest
@@ -77,14 +89,22 @@ def _oracle(path: Path) -> tuple[str, Reference]:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
     except Exception:  # its exceptions have no common class; what it cannot load the evaluator may
         evaluator = onnx.reference.ReferenceEvaluator(onnx.load(path))
-        return f"onnx reference {onnx.__version__}", lambda inputs: list(evaluator.run(None, dict(inputs)))
-    return f"onnxruntime {onnxruntime.__version__}", lambda inputs: list(session.run(None, dict(inputs)))
+        return f"onnx reference {onnx.__version__}", lambda inputs: list(
+            evaluator.run(None, dict(inputs))
+        )
+    return f"onnxruntime {onnxruntime.__version__}", lambda inputs: list(
+        session.run(None, dict(inputs))
+    )
 
 
-def _answers(reference: Reference, model: Model, seed: int) -> tuple[dict[str, Array], dict[str, Array]]:
+def _answers(
+    reference: Reference, model: Model, seed: int
+) -> tuple[dict[str, Array], dict[str, Array]]:
     """Inputs that the framework accepts, and its outputs."""
     names = [t.name for t in model.signature.outputs]
     for limit in INTEGERS:
@@ -93,7 +113,9 @@ def _answers(reference: Reference, model: Model, seed: int) -> tuple[dict[str, A
             return inputs, dict(zip(names, map(np.asarray, reference(inputs)), strict=True))
         except Exception as error:  # an index out of some table's range, if the next one works
             failure = error
-    raise ServerError(f"Verification: the framework itself could not run the model: {failure}") from failure
+    raise ServerError(
+        f"Verification: the framework itself could not run the model: {failure}"
+    ) from failure
 
 
 def sample(tensor: Tensor, seed: int, limit: int) -> Array:

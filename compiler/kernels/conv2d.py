@@ -27,6 +27,8 @@ from compiler.kernels.workload import Bound, Workload
 from targets import Profile
 
 SMALL_IMAGE = 64  # output pixels up to which every tile is written out with its own border
+UNROLLED_TAPS = 640  # pixels x taps that may be written out so
+WIDEST = 11  # kernel columns that are unrolled; wider kernels are looped over and must not be padded sideways
 BLOCK = 64  # columns of one task of a 1x1 convolution
 FMA_LATENCY, FMA_PER_CYCLE, LOADS_PER_CYCLE = 4, 2, 2
 
@@ -81,14 +83,19 @@ class Geometry:
 
     @property
     def mode(self) -> str:
-        if self.pixels <= SMALL_IMAGE:
+        if (
+            self.pixels <= SMALL_IMAGE
+            and self.pixels * self.kernel[0] * self.kernel[1] <= UNROLLED_TAPS
+        ):
             return "image"
         return "flat" if self.pointwise else "rows"
 
     def in_one_group(self, vectors: int) -> bool:
         """Whether so many neighbouring panels read the same input channels."""
         per_group = self.out_channels // self.groups
-        return vectors == 1 or (vectors <= self.panels and (self.groups == 1 or per_group % (vectors * self.lanes) == 0))
+        return vectors == 1 or (
+            vectors <= self.panels and (self.groups == 1 or per_group % (vectors * self.lanes) == 0)
+        )
 
     @property
     def weight_bytes(self) -> int:
@@ -100,7 +107,16 @@ class Geometry:
 
     @property
     def flops(self) -> int:
-        return 2 * self.batch * self.panels * self.lanes * self.pixels * self.reach * self.kernel[0] * self.kernel[1]
+        return (
+            2
+            * self.batch
+            * self.panels
+            * self.lanes
+            * self.pixels
+            * self.reach
+            * self.kernel[0]
+            * self.kernel[1]
+        )
 
 
 def even(extent: int, most: int) -> list[int]:
@@ -128,30 +144,39 @@ class DirectConv:
         shape = Geometry.of(work)
         first = int(shape.weight_bytes > shape.data_bytes)
         legal = [
-            p for p in self.space(work, profile) if p["panels_first"] == first and fits(p["vectors"], p["columns"], profile)
+            p
+            for p in self.space(work, profile)
+            if p["panels_first"] == first and fits(p["vectors"], p["columns"], profile)
         ]
-        return min(legal, key=lambda p: (cycles(shape, p["vectors"], p["columns"], profile), -p["columns"]))
+        return min(
+            legal, key=lambda p: (cycles(shape, p["vectors"], p["columns"], profile), -p["columns"])
+        )
 
     def apply(self, work: Workload, profile: Profile, point: Point, name: str) -> tirx.PrimFunc:
         shape = Geometry.of(work)
         with kernel(name, work.parameters) as (buffers, done):
             flat = shape.mode != "rows" and work.mergeable(2)
             bound = work.bind(buffers, merged=(2,) if flat else ())
-            _Emitter(shape, point, bound, buffers[-1], flat).emit()
+            _Emitter(shape, point, bound, buffers[-1], flat, work.calls_mathematics).emit()
         return done[0]
 
 
 def fits(vectors: int, columns: int, profile: Profile) -> bool:
     """Accumulators, one weight vector each and the broadcast value in the register file."""
     weights = vectors if columns > 1 else 1
-    return vectors * columns + weights + (not profile.isa.embedded_broadcast) <= profile.isa.registers
+    return (
+        vectors * columns + weights + (not profile.isa.embedded_broadcast) <= profile.isa.registers
+    )
 
 
 def cycles(shape: Geometry, vectors: int, columns: int, profile: Profile) -> float:
     """Estimated cycles of the busiest core: the slowest of arithmetic, loads, latency, and weights from L2."""
 
     def step(v: int, n: int) -> float:
-        fits_l1 = v * shape.lanes * 4 * shape.reach * shape.kernel[0] * shape.kernel[1] < profile.l1_bytes // 2
+        fits_l1 = (
+            v * shape.lanes * 4 * shape.reach * shape.kernel[0] * shape.kernel[1]
+            < profile.l1_bytes // 2
+        )
         stream = 0.0 if fits_l1 else v * shape.lanes * 4 / 24
         return max(v * n / FMA_PER_CYCLE, (v + n) / LOADS_PER_CYCLE, FMA_LATENCY, stream)
 
@@ -159,9 +184,13 @@ def cycles(shape: Geometry, vectors: int, columns: int, profile: Profile) -> flo
     tiles = even(extent, columns) if shape.mode == "rows" or shape.mode == "image" else (
         [columns] * (extent // columns) + [extent % columns] * (extent % columns > 0))  # fmt: skip
     rows = shape.out_height if shape.mode == "rows" else 1
-    groups = [vectors] * (shape.panels // vectors) + [shape.panels % vectors] * (shape.panels % vectors > 0)
+    groups = [vectors] * (shape.panels // vectors) + [shape.panels % vectors] * (
+        shape.panels % vectors > 0
+    )
     depth = shape.reach * shape.kernel[0] * shape.kernel[1]
-    pieces = len(groups) * (rows if shape.mode == "rows" else 1 if shape.mode == "image" else -(-extent // BLOCK))
+    pieces = len(groups) * (
+        rows if shape.mode == "rows" else 1 if shape.mode == "image" else -(-extent // BLOCK)
+    )
     pieces *= shape.batch
     total = shape.batch * rows * depth * sum(step(v, n) for v in groups for n in tiles)
     return total / pieces * -(-pieces // profile.cores)
@@ -177,13 +206,24 @@ class _Tile:
     border: int | None = None
 
 
-Taps = list[list[tuple[int, int]]]  # for each kx: (pixel, offset from the tile's corner in the data)
+Taps = list[
+    list[tuple[int, int]]
+]  # for each kx: (pixel, offset from the tile's corner in the data)
 
 
 class _Emitter:
     """Writes one convolution. All positions are element offsets into flat buffers."""
 
-    def __init__(self, shape: Geometry, point: Point, bound: Bound, out: tirx.Buffer, merged: bool) -> None:
+    def __init__(
+        self,
+        shape: Geometry,
+        point: Point,
+        bound: Bound,
+        out: tirx.Buffer,
+        merged: bool,
+        long_epilogue: bool,
+    ) -> None:
+        self.long_epilogue = long_epilogue
         self.shape = shape.flat() if merged and shape.mode == "flat" else shape
         self.mode, self.merged = shape.mode, merged
         self.vectors, self.columns = point["vectors"], point["columns"]
@@ -246,7 +286,9 @@ class _Emitter:
             first = 0
             for size, run in _runs(tiles):
                 with loop(run) as i:
-                    self._tile(n, panel, vectors, _Tile(0, T.bind(start + first + i * size), _across(size)))
+                    self._tile(
+                        n, panel, vectors, _Tile(0, T.bind(start + first + i * size), _across(size))
+                    )
                 first += size * run
 
         full, rest = divmod(width, BLOCK)
@@ -266,7 +308,9 @@ class _Emitter:
         segments: list[tuple[int, int, int, bool]] = []  # first column, tile, repetitions, inside
         for size in even(s.out_width, self.columns):
             left = first * s.stride[1] - s.padding[1]
-            right = (first + size - 1) * s.stride[1] - s.padding[1] + (s.kernel[1] - 1) * s.dilation[1]
+            right = (
+                (first + size - 1) * s.stride[1] - s.padding[1] + (s.kernel[1] - 1) * s.dilation[1]
+            )
             inside = left >= 0 and right < s.width
             if inside and segments and segments[-1][3] and segments[-1][1] == size:
                 segments[-1] = (*segments[-1][:2], segments[-1][2] + 1, True)
@@ -276,13 +320,19 @@ class _Emitter:
         for start, size, run, inside in segments:
             with loop(run) as i:
                 at = T.bind(start + i * size) if run > 1 else start
-                self._tile(n, panel, vectors, _Tile(y, at, _across(size), None if inside else start))
+                self._tile(
+                    n, panel, vectors, _Tile(y, at, _across(size), None if inside else start)
+                )
 
     def _tile(self, n: Expr, panel: Expr, vectors: int, tile: _Tile) -> None:
         lanes, count = self.shape.lanes, len(tile.pixels) * vectors
         acc = registers(count, lanes)
         for i in range(count):
-            T.buffer_store(acc, tirx.Broadcast(tirx.const(0.0, "float32"), lanes), [vector_at(i * lanes, lanes)])
+            T.buffer_store(
+                acc,
+                tirx.Broadcast(tirx.const(0.0, "float32"), lanes),
+                [vector_at(i * lanes, lanes)],
+            )
         for taps, ky in self._kernel_rows(tile):
             self._accumulate(acc, n, panel, vectors, tile, taps, ky)
         self._store(acc, n, panel, vectors, tile)
@@ -292,12 +342,17 @@ class _Emitter:
         s = self.shape
         if self.mode == "image":
             for ky in range(s.kernel[0]):
-                taps = self._taps(tile, lambda y, x, ky=ky: 0 <= y + ky * s.dilation[0] < s.height and 0 <= x < s.width)
+                taps = self._taps(
+                    tile,
+                    lambda y, x, ky=ky: 0 <= y + ky * s.dilation[0] < s.height and 0 <= x < s.width,
+                )
                 if any(taps):
                     yield taps, ky
             return
         corner = tile.border
-        taps = self._taps(tile, lambda y, x: corner is None or 0 <= x + corner * s.stride[1] < s.width)
+        taps = self._taps(
+            tile, lambda y, x: corner is None or 0 <= x + corner * s.stride[1] < s.width
+        )
         low, high = self._valid_rows(tile.y)
         if isinstance(low, int):
             with loop(s.kernel[0]) as ky:
@@ -310,9 +365,13 @@ class _Emitter:
         """inside(y, x) of the input position, relative to the tile's corner."""
         s = self.shape
         found: Taps = []
-        for kx in range(s.kernel[1]):
+        for kx in range(s.kernel[1] if s.kernel[1] <= WIDEST else 1):
             at = [
-                (i, y * s.stride[0] - s.padding[0], x * s.stride[1] - s.padding[1] + kx * s.dilation[1])
+                (
+                    i,
+                    y * s.stride[0] - s.padding[0],
+                    x * s.stride[1] - s.padding[1] + kx * s.dilation[1],
+                )
                 for i, (y, x) in enumerate(tile.pixels)
             ]
             found.append([(i, (y * s.width + x) * s.block) for i, y, x in at if inside(y, x)])
@@ -331,26 +390,51 @@ class _Emitter:
         return T.bind(low), T.bind(high)
 
     def _accumulate(
-        self, acc: tirx.Buffer, n: Expr, panel: Expr, vectors: int, tile: _Tile, taps: Taps, ky: Expr | int
+        self,
+        acc: tirx.Buffer,
+        n: Expr,
+        panel: Expr,
+        vectors: int,
+        tile: _Tile,
+        taps: Taps,
+        ky: Expr | int,
     ) -> None:
         s, lanes = self.shape, self.shape.lanes
-        stride = s.kernel[0] * s.reach * s.kernel[1] * lanes  # from one panel's weights to the next one's
+        stride = (
+            s.kernel[0] * s.reach * s.kernel[1] * lanes
+        )  # from one panel's weights to the next one's
         weights = T.bind((panel * s.kernel[0] + ky) * (s.reach * s.kernel[1] * lanes))
-        corner = ((tile.y * s.stride[0] + ky * s.dilation[0]) * s.width + tile.x * s.stride[1]) * s.block
+        corner = (
+            (tile.y * s.stride[0] + ky * s.dilation[0]) * s.width + tile.x * s.stride[1]
+        ) * s.block
+
+        def column(position: Expr, tap: Expr, here: list[tuple[int, int]]) -> None:
+            """One weight vector per panel times a broadcast element per pixel."""
+            at = weights + tap * lanes
+            w = [
+                T.bind(self.weight[vector_at(at + v * stride, lanes)])
+                for v in range(vectors)
+                if here
+            ]
+            for i, offset in here:
+                x = T.bind(tirx.Broadcast(self.data[position + offset], lanes))
+                for v in range(vectors):
+                    slot = vector_at((i * vectors + v) * lanes, lanes)
+                    T.buffer_store(acc, acc[slot] + x * w[v], [slot])
 
         def channel(position: Expr, c: Expr) -> None:
-            for kx, here in enumerate(taps):
-                at = weights + (c * s.kernel[1] + kx) * lanes
-                w = [T.bind(self.weight[vector_at(at + v * stride, lanes)]) for v in range(vectors) if here]
-                for i, offset in here:
-                    x = T.bind(tirx.Broadcast(self.data[position + offset], lanes))
-                    for v in range(vectors):
-                        slot = vector_at((i * vectors + v) * lanes, lanes)
-                        T.buffer_store(acc, acc[slot] + x * w[v], [slot])
+            if s.kernel[1] <= WIDEST:
+                for kx, here in enumerate(taps):
+                    column(position, c * s.kernel[1] + kx, here)
+                return
+            with T.serial(0, s.kernel[1]) as kx:
+                column(position + kx * (s.dilation[1] * s.block), c * s.kernel[1] + kx, taps[0])
 
         self._channels(n, panel, corner, channel)
 
-    def _channels(self, n: Expr, panel: Expr, corner: Expr | int, body: Callable[[Expr, Expr], None]) -> None:
+    def _channels(
+        self, n: Expr, panel: Expr, corner: Expr | int, body: Callable[[Expr, Expr], None]
+    ) -> None:
         """body(the tile's corner in the data, the channel's number in the weights) for every channel within reach."""
         s = self.shape
         plane = s.height * s.width
@@ -385,18 +469,35 @@ class _Emitter:
         return T.bind(tirx.min(start, s.in_channels - s.reach))
 
     def _store(self, acc: tirx.Buffer, n: Expr, panel: Expr, vectors: int, tile: _Tile) -> None:
+        """The epilogue, written out for every vector, or as a loop where it is long."""
+        lanes, count = self.shape.lanes, len(tile.pixels)
+        row = all(y == 0 for y, _ in tile.pixels)
+        if not (self.long_epilogue and row and count > 1):
+            for v in range(vectors):
+                for i, (y, x) in enumerate(tile.pixels):
+                    self._finish(acc, i * vectors + v, n, panel + v, tile.y + y, tile.x + x)
+            return
+        done = registers(
+            count * vectors, lanes
+        )  # indexed by the loop, so in memory; acc must stay in registers
+        for i in range(count * vectors):
+            T.buffer_store(done, acc[vector_at(i * lanes, lanes)], [vector_at(i * lanes, lanes)])
+        with T.serial(0, count) as i:
+            for v in range(vectors):
+                self._finish(done, i * vectors + v, n, panel + v, tile.y, tile.x + i)
+
+    def _finish(
+        self, acc: tirx.Buffer, slot: Expr | int, n: Expr, panel: Expr, y: Expr | int, x: Expr | int
+    ) -> None:
         s, lanes = self.shape, self.shape.lanes
         lane = tirx.Var("lane", "int32")
-        for v in range(vectors):
-            at = T.bind(panel + v)
-            for i, (dy, dx) in enumerate(tile.pixels):
-                y, x = tile.y + dy, tile.x + dx
-                place = (y * s.out_width + x,) if self.merged else (y, x)
-                index = (n, at, *(p if isinstance(p, Expr) else tirx.const(p, "int32") for p in place), lane)
-                slot = acc[vector_at((i * vectors + v) * lanes, lanes)]
-                value = Evaluator(lane, lanes, {self.accumulated: slot})(self.result.at(index))
-                target = (((n * s.panels + at) * s.out_height + y) * s.out_width + x) * lanes
-                T.buffer_store(self.out, value, [vector_at(target, lanes)])
+        at = T.bind(panel)
+        place = (y * s.out_width + x,) if self.merged else (y, x)
+        index = (n, at, *(tirx.const(p, "int32") if isinstance(p, int) else p for p in place), lane)
+        held = acc[vector_at(slot * lanes, lanes)]
+        value = Evaluator(lane, lanes, {self.accumulated: held})(self.result.at(index))
+        target = (((n * s.panels + at) * s.out_height + y) * s.out_width + x) * lanes
+        T.buffer_store(self.out, value, [vector_at(target, lanes)])
 
 
 def _across(count: int) -> tuple[tuple[int, int], ...]:

@@ -54,7 +54,9 @@ class Window:
             padding, dilation = tuple(map(int, attrs.padding)), tuple(map(int, attrs.dilation))
         batch, panels, height, width, lanes = shape_of(data)
         out = shape_of(call)
-        return cls(batch, panels, height, width, lanes, out[2], out[3], kernel, stride, padding, dilation)
+        return cls(
+            batch, panels, height, width, lanes, out[2], out[3], kernel, stride, padding, dilation
+        )
 
 
 class Depthwise:
@@ -78,7 +80,10 @@ class Pool:
     name = "pool"
 
     def accepts(self, work: Workload, profile: Profile) -> bool:
-        return work.operator in ("relax.nn.max_pool2d", "relax.nn.avg_pool2d") and len(shape_of(work.anchor)) == 5
+        return (
+            work.operator in ("relax.nn.max_pool2d", "relax.nn.avg_pool2d")
+            and len(shape_of(work.anchor)) == 5
+        )
 
     def space(self, work: Workload, profile: Profile) -> Space:
         assert work.anchor is not None
@@ -106,7 +111,9 @@ def _widest(space: Space, work: Workload) -> Point:
     return {"columns": even(width, most)[0]}
 
 
-def _window(work: Workload, point: Point, name: str, start: float, combine: Combine) -> tirx.PrimFunc:
+def _window(
+    work: Workload, point: Point, name: str, start: float, combine: Combine
+) -> tirx.PrimFunc:
     assert work.anchor is not None
     s = Window.of(work.anchor)
     with kernel(name, work.parameters) as (buffers, done):
@@ -114,7 +121,9 @@ def _window(work: Workload, point: Point, name: str, start: float, combine: Comb
         data, *weight = bound.anchor_buffers()
         accumulated = tirx.Var("accumulated", "float32")
         result = bound.result(Value(shape_of(work.anchor), "float32", lambda _: accumulated))
-        emitter = _Emitter(s, work.anchor, data, weight[0] if weight else None, buffers[-1], result, accumulated)
+        emitter = _Emitter(
+            s, work.anchor, data, weight[0] if weight else None, buffers[-1], result, accumulated
+        )
         emitter.emit(point["columns"], start, combine)
     return done[0]
 
@@ -149,7 +158,9 @@ class _Emitter:
             for at, size, run, inside in segments:
                 with loop(run) as i:
                     x = T.bind(at + i * size) if run > 1 else tirx.const(at, "int32")
-                    self._tile(plane, y, x, size, None if inside else at, (low, high), start, combine)
+                    self._tile(
+                        plane, y, x, size, None if inside else at, (low, high), start, combine
+                    )
 
     def _valid(self, y: Expr) -> tuple[Expr, Expr]:
         """The ky whose row lies inside the image."""
@@ -160,16 +171,30 @@ class _Emitter:
         return T.bind(low), T.bind(high)
 
     def _tile(
-        self, plane: Expr, y: Expr, x: Expr, size: int, border: int | None, rows: tuple[Expr, Expr], start: float, combine: Combine
+        self,
+        plane: Expr,
+        y: Expr,
+        x: Expr,
+        size: int,
+        border: int | None,
+        rows: tuple[Expr, Expr],
+        start: float,
+        combine: Combine,
     ) -> None:
         s, lanes = self.shape, self.shape.lanes
         acc = registers(size, lanes)
         for i in range(size):
-            T.buffer_store(acc, tirx.Broadcast(tirx.const(start, "float32"), lanes), [vector_at(i * lanes, lanes)])
+            T.buffer_store(
+                acc,
+                tirx.Broadcast(tirx.const(start, "float32"), lanes),
+                [vector_at(i * lanes, lanes)],
+            )
         low, high = rows
         with T.serial(0, high - low) as k:
             ky = T.bind(low + k)
-            corner = (plane * s.height + y * s.stride[0] - s.padding[0] + ky * s.dilation[0]) * s.width
+            corner = (
+                plane * s.height + y * s.stride[0] - s.padding[0] + ky * s.dilation[0]
+            ) * s.width
             corner = T.bind((corner + x * s.stride[1] - s.padding[1]) * lanes)
             for kx in range(s.kernel[1]):
                 w = None
@@ -178,7 +203,9 @@ class _Emitter:
                     w = T.bind(self.weight[vector_at(at, lanes)])
                 for i in self._inside(size, border, kx):
                     slot = vector_at(i * lanes, lanes)
-                    datum = self.data[vector_at(corner + (i * s.stride[1] + kx * s.dilation[1]) * lanes, lanes)]
+                    datum = self.data[
+                        vector_at(corner + (i * s.stride[1] + kx * s.dilation[1]) * lanes, lanes)
+                    ]
                     T.buffer_store(acc, combine(acc[slot], datum, w), [slot])
         self._store(acc, plane, y, x, size, border, rows)
 
@@ -187,11 +214,19 @@ class _Emitter:
         return [
             i
             for i in range(size)
-            if border is None or 0 <= (border + i) * s.stride[1] - s.padding[1] + kx * s.dilation[1] < s.width
+            if border is None
+            or 0 <= (border + i) * s.stride[1] - s.padding[1] + kx * s.dilation[1] < s.width
         ]
 
     def _store(
-        self, acc: tirx.Buffer, plane: Expr, y: Expr, x: Expr, size: int, border: int | None, rows: tuple[Expr, Expr]
+        self,
+        acc: tirx.Buffer,
+        plane: Expr,
+        y: Expr,
+        x: Expr,
+        size: int,
+        border: int | None,
+        rows: tuple[Expr, Expr],
     ) -> None:
         s, lanes = self.shape, self.shape.lanes
         lane = tirx.Var("lane", "int32")
@@ -202,13 +237,21 @@ class _Emitter:
                 value = T.bind(value / tirx.Broadcast(self._count(y, i, border, rows), lanes))
             index = (n, panel, y, x + i if i else x, lane)
             stored = Evaluator(lane, lanes, {self.accumulated: value})(self.result.at(index))
-            T.buffer_store(self.out, stored, [vector_at(((plane * s.out_height + y) * s.out_width + x + i) * lanes, lanes)])
+            T.buffer_store(
+                self.out,
+                stored,
+                [vector_at(((plane * s.out_height + y) * s.out_width + x + i) * lanes, lanes)],
+            )
 
     def _count(self, y: Expr, i: int, border: int | None, rows: tuple[Expr, Expr]) -> Expr:
         """How many elements an average is over: those inside the image, or inside the padded image."""
         s = self.shape
         if not bool(self.call.attrs.count_include_pad):
-            columns = sum(i in self._inside(s.out_width, border, kx) for kx in range(s.kernel[1])) if border is not None else s.kernel[1]
+            columns = (
+                sum(i in self._inside(s.out_width, border, kx) for kx in range(s.kernel[1]))
+                if border is not None
+                else s.kernel[1]
+            )
             return (rows[1] - rows[0]).astype("float32") * tirx.const(float(columns), "float32")
         below = s.height + s.padding[2] - (y * s.stride[0] - s.padding[0])
         height = tirx.min(tirx.floordiv(below + s.dilation[0] - 1, s.dilation[0]), s.kernel[0])
@@ -218,5 +261,3 @@ class _Emitter:
             right = s.width + s.padding[3] - ((border + i) * s.stride[1] - s.padding[1])
             columns = min(-(-right // s.dilation[1]), s.kernel[1])
         return height.astype("float32") * tirx.const(float(columns), "float32")
-
-

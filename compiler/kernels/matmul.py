@@ -78,7 +78,9 @@ class Matmul:
     def default(self, work: Workload, profile: Profile) -> Point:
         shape = Product.of(work, profile.isa.lanes)
         legal = [p for p in self.space(work, profile) if fits(p["vectors"], p["rows"], profile)]
-        return min(legal, key=lambda p: (_cycles(shape, p["rows"], p["vectors"], profile), -p["rows"]))
+        return min(
+            legal, key=lambda p: (_cycles(shape, p["rows"], p["vectors"], profile), -p["rows"])
+        )
 
     def apply(self, work: Workload, profile: Profile, point: Point, name: str) -> tirx.PrimFunc:
         shape = Product.of(work, profile.isa.lanes)
@@ -96,7 +98,9 @@ def _cycles(shape: Product, rows: int, vectors: int, profile: Profile) -> float:
 
 
 class _Emitter:
-    def __init__(self, shape: Product, rows: int, vectors: int, bound: Bound, out: tirx.Buffer) -> None:
+    def __init__(
+        self, shape: Product, rows: int, vectors: int, bound: Bound, out: tirx.Buffer
+    ) -> None:
         self.shape, self.rows, self.vectors, self.out = shape, rows, vectors, out
         self.left, self.right = bound.anchor_buffers()
         self.accumulated = tirx.Var("accumulated", "float32")
@@ -129,7 +133,11 @@ class _Emitter:
         s, lanes = self.shape, self.shape.lanes
         acc = registers(self.rows * vectors, lanes)
         for i in range(self.rows * vectors):
-            T.buffer_store(acc, tirx.Broadcast(tirx.const(0.0, "float32"), lanes), [vector_at(i * lanes, lanes)])
+            T.buffer_store(
+                acc,
+                tirx.Broadcast(tirx.const(0.0, "float32"), lanes),
+                [vector_at(i * lanes, lanes)],
+            )
         left = T.bind((self._matrix(batch, s.left) * s.left[-2] + row) * s.depth)
         right = [self._panel(batch, panel + v) for v in range(vectors)]
         step = lanes if s.packed else s.columns
@@ -142,7 +150,9 @@ class _Emitter:
                     T.buffer_store(acc, acc[slot] + a * b[v], [slot])
         for v in range(vectors):
             for r in range(self.rows):
-                self._store(acc[vector_at((r * vectors + v) * lanes, lanes)], batch, row + r, panel + v)
+                self._store(
+                    acc[vector_at((r * vectors + v) * lanes, lanes)], batch, row + r, panel + v
+                )
 
     def _matrix(self, batch: tuple[Expr, ...], shape: tuple[int, ...]) -> Expr:
         """The number of the operand's matrix for a batch index, which broadcasts."""
@@ -156,7 +166,9 @@ class _Emitter:
         """A panel's first column. Unpacked, the last panel is moved back to end at the edge."""
         s = self.shape
         first = panel * s.lanes
-        return first if s.packed or s.columns % s.lanes == 0 else tirx.min(first, s.columns - s.lanes)
+        return (
+            first if s.packed or s.columns % s.lanes == 0 else tirx.min(first, s.columns - s.lanes)
+        )
 
     def _panel(self, batch: tuple[Expr, ...], panel: Expr) -> Expr:
         s = self.shape
@@ -177,13 +189,19 @@ class _Emitter:
         def whole() -> None:
             lane = tirx.Var("lane", "int32")
             at = self.result.at((*batch, row, column + lane))
-            T.buffer_store(self.out, Evaluator(lane, lanes, {self.accumulated: value})(at), [vector_at(target, lanes)])
+            T.buffer_store(
+                self.out,
+                Evaluator(lane, lanes, {self.accumulated: value})(at),
+                [vector_at(target, lanes)],
+            )
 
         def part() -> None:
             held = T.bind(value)
             for i in range(ragged):
                 at = self.result.at((*batch, row, column + i))
-                single = Evaluator(tirx.Var("lane", "int32"), 1, {self.accumulated: tirx.Shuffle([held], [i])})(at)
+                single = Evaluator(
+                    tirx.Var("lane", "int32"), 1, {self.accumulated: tirx.Shuffle([held], [i])}
+                )(at)
                 T.buffer_store(self.out, single, [target + i])
 
         if not ragged:

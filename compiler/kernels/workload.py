@@ -10,11 +10,12 @@ import numpy as np
 from tvm import relax, tirx
 from tvm.ir import GenericConst
 
-from compiler.kernels.operators import ELEMENTWISE, MOVES, dtype_of, shape_of
+from compiler.kernels.operators import ELEMENTWISE, MATHEMATICAL, MOVES, dtype_of, shape_of
 from compiler.kernels.value import Value, stored
 
 Parameter = tuple[tuple[int, ...], str]  # shape, type
 INJECTIVE = {**ELEMENTWISE, **MOVES}
+MATHEMATICS = {f"relax.{name}" for name in MATHEMATICAL}
 
 
 def operator_of(call: relax.Call) -> str:
@@ -70,6 +71,11 @@ class Workload:
     def is_pointwise_after_anchor(self) -> bool:
         """Whether an element of the result depends, beside the anchor, on just that element of each operand."""
         return all(operator_of(c) in ELEMENTWISE or c.same_as(self.anchor) for _, c in self.calls)
+
+    @property
+    def calls_mathematics(self) -> bool:
+        """Whether a polynomial is evaluated for every element."""
+        return any(operator_of(c) in MATHEMATICS for _, c in self.calls)
 
     @property
     def anchor_parameters(self) -> set[int]:

@@ -19,7 +19,14 @@ from compiler.passes.rewriter import VIEWS, use_counts
 # Anchors that read each element of what is fused before them about once.
 ABSORBS_PRODUCERS = ("relax.sum", "relax.mean", "relax.max", "relax.min", "relax.prod", "relax.concat", "relax.nn.pad",
                      "relax.nn.softmax", "relax.nn.log_softmax")  # fmt: skip
-ENDS = ("relax.concat", "relax.nn.pad", "relax.topk", "relax.cumsum", "relax.scatter_elements", "relax.scatter_nd")
+ENDS = (
+    "relax.concat",
+    "relax.nn.pad",
+    "relax.topk",
+    "relax.cumsum",
+    "relax.scatter_elements",
+    "relax.scatter_nd",
+)
 
 
 def fuse(module: tvm.IRModule) -> tvm.IRModule:
@@ -29,7 +36,9 @@ def fuse(module: tvm.IRModule) -> tvm.IRModule:
 class _Fuser:
     def __init__(self, main: relax.Function) -> None:
         self.main = main
-        self.bindings = [b for b in main.body.blocks[0].bindings if not b.var.same_as(main.body.body)]
+        self.bindings = [
+            b for b in main.body.blocks[0].bindings if not b.var.same_as(main.body.body)
+        ]
         self.call = {b.var: b.value for b in self.bindings}
         self.uses = use_counts(main)
         self.group: dict[relax.Var, int] = {}  # by the number of its last binding
@@ -86,13 +95,23 @@ class _Fuser:
                 for number, binding in enumerate(self.bindings):
                     group = self.group.get(binding.var)
                     if group is None:
-                        known[binding.var] = builder.emit(_renamed(binding.value, known), binding.var.name)
+                        known[binding.var] = builder.emit(
+                            _renamed(binding.value, known), binding.var.name
+                        )
                     elif group == number:
                         function, arguments = _function(members[group])
                         target = _registered(function, _label(members[group]), outlined, builder)
-                        actual = [known.get(a, a) if isinstance(a, relax.Var) else a for a in arguments]
-                        known[binding.var] = builder.emit(relax.Call(target, actual), binding.var.name)
-                returned = next(b.value for b in self.main.body.blocks[0].bindings if b.var.same_as(self.main.body.body))
+                        actual = [
+                            known.get(a, a) if isinstance(a, relax.Var) else a for a in arguments
+                        ]
+                        known[binding.var] = builder.emit(
+                            relax.Call(target, actual), binding.var.name
+                        )
+                returned = next(
+                    b.value
+                    for b in self.main.body.blocks[0].bindings
+                    if b.var.same_as(self.main.body.body)
+                )
                 result = builder.emit_output(_renamed(returned, known))
             builder.emit_func_output(result)
         module = builder.get()
@@ -112,7 +131,9 @@ def _renamed(expr: relax.Expr, known: dict[relax.Var, relax.Expr]) -> relax.Expr
     if isinstance(expr, relax.Tuple):
         return relax.Tuple([_renamed(f, known) for f in expr.fields])
     if isinstance(expr, relax.Call):
-        return relax.Call(expr.op, [_renamed(a, known) for a in expr.args], expr.attrs, expr.ty_args)
+        return relax.Call(
+            expr.op, [_renamed(a, known) for a in expr.args], expr.attrs, expr.ty_args
+        )
     return expr
 
 
@@ -134,7 +155,9 @@ def _function(bindings: list[relax.VarBinding]) -> tuple[relax.Function, list[re
             return relax.Tuple([parameter(f) for f in expr.fields])
         if isinstance(expr, relax.Var) and expr in known:
             return known[expr]
-        is_tensor = isinstance(expr, relax.Var) or isinstance(expr, GenericConst) and _size(expr) > 1
+        is_tensor = (
+            isinstance(expr, relax.Var) or isinstance(expr, GenericConst) and _size(expr) > 1
+        )
         if not is_tensor or isinstance(expr, relax.Var) and expr in inside:
             return expr
         made = relax.Var(f"p{len(params)}", expr.ty)
@@ -157,12 +180,20 @@ def _function(bindings: list[relax.VarBinding]) -> tuple[relax.Function, list[re
     output = relax.Var("out", last.var.ty)
     body[-1] = relax.VarBinding(output, last.value)
     block = relax.DataflowBlock(body)
-    function = relax.Function(params, relax.SeqExpr([block], output), output.ty, attrs=tvm.ir.make_node("ir.DictAttrs", Primitive=True))
+    function = relax.Function(
+        params,
+        relax.SeqExpr([block], output),
+        output.ty,
+        attrs=tvm.ir.make_node("ir.DictAttrs", Primitive=True),
+    )
     return function, arguments
 
 
 def _registered(
-    function: relax.Function, label: str, outlined: dict[int, list[tuple[relax.Function, tvm.ir.GlobalVar]]], builder: relax.BlockBuilder
+    function: relax.Function,
+    label: str,
+    outlined: dict[int, list[tuple[relax.Function, tvm.ir.GlobalVar]]],
+    builder: relax.BlockBuilder,
 ) -> tvm.ir.GlobalVar:
     """Equal functions share one kernel."""
     key = tvm_ffi.structural_hash(function)
@@ -172,5 +203,3 @@ def _registered(
     target = builder.add_func(function, f"{label}_{sum(map(len, outlined.values()))}")
     outlined.setdefault(key, []).append((function, target))
     return target
-
-

@@ -14,6 +14,7 @@ import tvm
 from tvm import relax
 from tvm.ir import GenericConst
 
+from compiler.kernels.conv2d import WIDEST
 from compiler.kernels.operators import ELEMENTWISE, integers, shape_of
 from compiler.passes.rewriter import Rewriter, array_of, constant
 
@@ -87,7 +88,9 @@ class _Packer(Rewriter):
             if shape[2] * shape[3] == 1 and shape[1] % self.lanes == 0:
                 self.packed[var] = self.emit(relax.op.reshape(plain, target), var.name)
             else:
-                self.packed[var] = self.emit(own("neoc.pack", [plain], target, str(var.ty.dtype)), var.name)
+                self.packed[var] = self.emit(
+                    own("neoc.pack", [plain], target, str(var.ty.dtype)), var.name
+                )
         return self.packed[var]
 
     def _is_packed(self, expr: relax.Expr) -> bool:
@@ -109,33 +112,75 @@ class _Packer(Rewriter):
         if weight is None or weight.dtype != np.float32 or not isinstance(data, relax.Var):
             return None
         in_channels, groups = shape_of(data)[1], int(call.attrs.groups)
-        sizes = [relax.ShapeExpr([int(v) for v in values]) for values in (call.attrs.strides, call.attrs.padding, call.attrs.dilation)]
+        padding = [int(p) for p in call.attrs.padding]
         target = self._packed_shape(shape_of(call))
-        if groups == in_channels == weight.shape[0] and groups > 1:
+        depthwise = groups == in_channels == weight.shape[0] and groups > 1
+        source = (
+            self.use(data)
+            if in_channels < self.lanes and not self._is_packed(data) and not depthwise
+            else self._pack(data)
+        )
+        if weight.shape[3] > WIDEST and any(padding):
+            width = [
+                0,
+                0,
+                0,
+                0,
+                padding[0],
+                padding[2],
+                padding[1],
+                padding[3],
+                *[0] * (2 * len(shape_of(source)) - 8),
+            ]
+            source, padding = self.emit(relax.op.nn.pad(source, width), name), [0, 0, 0, 0]
+        sizes = [
+            relax.ShapeExpr([int(v) for v in values])
+            for values in (call.attrs.strides, padding, call.attrs.dilation)
+        ]
+        if depthwise:
             packed = self._pack_array(weight.transpose(1, 0, 2, 3), 0.0)[0]  # [P, KH, KW, L]
-            return self.emit(own("neoc.depthwise", [self._pack(data), constant(packed), *sizes], target, "float32"), name)
-        source = self.use(data) if in_channels < self.lanes and not self._is_packed(data) else self._pack(data)
+            return self.emit(
+                own("neoc.depthwise", [source, constant(packed), *sizes], target, "float32"), name
+            )
         packed = pack_weight(weight, groups, in_channels, self.lanes)
         counts = relax.ShapeExpr([groups, in_channels, weight.shape[0]])
-        return self.emit(own("neoc.conv2d", [source, constant(packed), *sizes, counts], target, "float32"), name)
+        return self.emit(
+            own("neoc.conv2d", [source, constant(packed), *sizes, counts], target, "float32"), name
+        )
 
     def _matmul(self, call: relax.Call, name: str) -> relax.Expr | None:
         """A constant right side in panels of L columns: [N/L, K, L]."""
         right = array_of(call.args[1])
-        if right is None or right.ndim != 2 or right.dtype != np.float32 or len(shape_of(call.args[0])) < 2:
+        if (
+            right is None
+            or right.ndim != 2
+            or right.dtype != np.float32
+            or len(shape_of(call.args[0])) < 2
+        ):
             return None
         depth, columns = right.shape
         padded = np.zeros((depth, self._panels(columns) * self.lanes), right.dtype)
         padded[:, :columns] = right
         panels = padded.reshape(depth, -1, self.lanes).transpose(1, 0, 2)
-        return self.emit(own("neoc.matmul", [self.use(call.args[0]), constant(panels)], shape_of(call), "float32"), name)
+        return self.emit(
+            own(
+                "neoc.matmul", [self.use(call.args[0]), constant(panels)], shape_of(call), "float32"
+            ),
+            name,
+        )
 
     def _pool(self, call: relax.Call, name: str) -> relax.Expr | None:
         data = call.args[0]
-        if str(call.ty.dtype) != "float32" or (shape_of(data)[1] * 2 <= self.lanes and not self._is_packed(data)):
+        if str(call.ty.dtype) != "float32" or (
+            shape_of(data)[1] * 2 <= self.lanes and not self._is_packed(data)
+        ):
             return None
         a, layout = call.attrs, f"NCHW{self.lanes}c"
-        pool = relax.op.nn.max_pool2d if call.op.name == "relax.nn.max_pool2d" else relax.op.nn.avg_pool2d
+        pool = (
+            relax.op.nn.max_pool2d
+            if call.op.name == "relax.nn.max_pool2d"
+            else relax.op.nn.avg_pool2d
+        )
         return self.emit(
             pool(self._pack(data), list(a.pool_size), list(a.strides), list(a.padding), list(a.dilation),
                  bool(a.ceil_mode), bool(a.count_include_pad), layout, layout), name)  # fmt: skip
@@ -145,7 +190,12 @@ class _Packer(Rewriter):
         data, axes = call.args[0], call.attrs.axis
         if not self._is_packed(data) or axes is None or sorted(int(a) % 4 for a in axes) != [2, 3]:
             return None
-        reduce = {"relax.mean": relax.op.mean, "relax.sum": relax.op.sum, "relax.max": relax.op.max, "relax.min": relax.op.min}
+        reduce = {
+            "relax.mean": relax.op.mean,
+            "relax.sum": relax.op.sum,
+            "relax.max": relax.op.max,
+            "relax.min": relax.op.min,
+        }
         kept = self.emit(reduce[call.op.name](self.packed[data], [2, 3], keepdims=True), name)
         if bool(call.attrs.keepdims):
             return kept
@@ -198,11 +248,18 @@ class _Packer(Rewriter):
 
     def _elementwise(self, call: relax.Call, name: str) -> relax.Expr | None:
         shape = shape_of(call)
-        if len(shape) != 4 or not any(self._is_packed(a) and shape_of(a)[1] == shape[1] for a in call.args):
+        if len(shape) != 4 or not any(
+            self._is_packed(a) and shape_of(a)[1] == shape[1] for a in call.args
+        ):
             return None
-        if shape[1] == 1 and any(not self._is_packed(a) for a in call.args if isinstance(a, relax.Var)):
+        if shape[1] == 1 and any(
+            not self._is_packed(a) for a in call.args if isinstance(a, relax.Var)
+        ):
             return None
-        operands = [self._operand(a, shape, 1.0 if n == 1 and "divide" in call.op.name else 0.0) for n, a in enumerate(call.args)]
+        operands = [
+            self._operand(a, shape, 1.0 if n == 1 and "divide" in call.op.name else 0.0)
+            for n, a in enumerate(call.args)
+        ]
         return self.emit(relax.Call(call.op, operands, call.attrs, call.ty_args), name)
 
     def _operand(self, expr: relax.Expr, shape: Shape, fill: float) -> relax.Expr:
@@ -210,17 +267,31 @@ class _Packer(Rewriter):
         if isinstance(expr, GenericConst):
             array = array_of(expr)
             assert array is not None
-            return expr if array.size == 1 and array.ndim <= 1 else constant(self._pack_array(_four(array), fill))
+            return (
+                expr
+                if array.size == 1 and array.ndim <= 1
+                else constant(self._pack_array(_four(array), fill))
+            )
         if not isinstance(expr, relax.Var):
             return expr
         own_shape = shape_of(expr)
-        if len(own_shape) == 4 and (own_shape[1] == shape[1] or self._is_packed(expr) and own_shape[1] > 1):
+        if len(own_shape) == 4 and (
+            own_shape[1] == shape[1] or self._is_packed(expr) and own_shape[1] > 1
+        ):
             return self._pack(expr)
-        if len(own_shape) == 4 or own_shape in ((), (1,)) or len(own_shape) < 3 or own_shape[-3] == 1:
+        if (
+            len(own_shape) == 4
+            or own_shape in ((), (1,))
+            or len(own_shape) < 3
+            or own_shape[-3] == 1
+        ):
             four = (1,) * (4 - len(own_shape)) + own_shape
             return self.emit(relax.op.reshape(self.use(expr), (*four, 1)), expr.name)
         plain = self.emit(relax.op.reshape(self.use(expr), (1, *own_shape)), expr.name)
-        return self.emit(own("neoc.pack", [plain], self._packed_shape((1, *own_shape)), str(expr.ty.dtype)), expr.name)
+        return self.emit(
+            own("neoc.pack", [plain], self._packed_shape((1, *own_shape)), str(expr.ty.dtype)),
+            expr.name,
+        )
 
 
 def pack_weight(weight: np.ndarray, groups: int, in_channels: int, lanes: int) -> np.ndarray:
