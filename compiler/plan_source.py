@@ -1,9 +1,6 @@
 """A Plan as C: the tables that compiled.so exports (see runtime/model.h)."""
 
-from __future__ import annotations
-
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -17,33 +14,35 @@ CODES = {"i": 0, "u": 1, "f": 2, "b": 6}
 
 def source(plan: Plan, signature: Signature, profile: Profile) -> str:
     names = list(dict.fromkeys(call.kernel for call in plan.calls))
-    starts = [0]
-    for call in plan.calls:
-        starts.append(starts[-1] + len(call.arguments))
-    arguments = [a for call in plan.calls for a in call.arguments]
-    return "\n".join([
-        '#include "model.h"',
-        *(f"extern int __tvm_ffi_{name}(void *, const void *, int32_t, void *);" for name in names),
-        *_shapes("input", signature.inputs),
-        *_shapes("output", signature.outputs),
-        _table("neoc_tensor inputs", (_tensor("input", n, t, plan.inputs[n]) for n, t in enumerate(signature.inputs))),
-        _table("neoc_tensor outputs", (_tensor("output", n, t, plan.outputs[n]) for n, t in enumerate(signature.outputs))),
-        _table("neoc_buffer buffers", (_buffer(b) for b in plan.buffers)),
-        _table("int32_t arguments", (str(a) for a in arguments)),
-        _table("neoc_call calls", (
-            f"{{__tvm_ffi_{call.kernel}, {json.dumps(call.kernel)}, {start}, {len(call.arguments)}}}"
-            for call, start in zip(plan.calls, starts, strict=False))),
-        "const neoc_model_t neoc_model = {",
-        "  .version = NEOC_MODEL_VERSION,",
-        f"  .num_inputs = {len(plan.inputs)}, .num_outputs = {len(plan.outputs)},",
-        f"  .num_buffers = {len(plan.buffers)}, .num_calls = {len(plan.calls)},",
-        "  .inputs = inputs, .outputs = outputs, .buffers = buffers, .calls = calls, .arguments = arguments,",
-        f"  .arena_bytes = {plan.arena_bytes}, .constants = neoc_constants,",
-        "  .bind = neoc_bind, .error = neoc_error,",
-        f"  .features = {json.dumps(' '.join(sorted(profile.isa.features)))},",
-        "};",
-        "",
-    ])  # fmt: skip
+    arguments = [str(a) for call in plan.calls for a in call.arguments]
+    features = " ".join(sorted(profile.isa.features))
+    return "\n".join(
+        [
+            '#include "model.h"',
+            *(
+                f"extern int __tvm_ffi_{name}(void *, const void *, int32_t, void *);"
+                for name in names
+            ),
+            *_shapes("input", signature.inputs),
+            *_shapes("output", signature.outputs),
+            _table("neoc_tensor inputs", _tensors("input", signature.inputs, plan.inputs)),
+            _table("neoc_tensor outputs", _tensors("output", signature.outputs, plan.outputs)),
+            _table("neoc_buffer buffers", map(_buffer, plan.buffers)),
+            _table("int32_t arguments", arguments),
+            _table("neoc_call calls", _calls(plan)),
+            "const neoc_model_t neoc_model = {",
+            "  .version = NEOC_MODEL_VERSION,",
+            f"  .num_inputs = {len(plan.inputs)}, .num_outputs = {len(plan.outputs)},",
+            f"  .num_buffers = {len(plan.buffers)}, .num_calls = {len(plan.calls)},",
+            "  .inputs = inputs, .outputs = outputs,",
+            "  .buffers = buffers, .calls = calls, .arguments = arguments,",
+            f"  .arena_bytes = {plan.arena_bytes}, .constants = neoc_constants,",
+            "  .bind = neoc_bind, .error = neoc_error,",
+            f"  .features = {_text(features)},",
+            "};",
+            "",
+        ]
+    )
 
 
 def _table(declaration: str, rows: Iterable[str]) -> str:
@@ -58,12 +57,28 @@ def _shapes(kind: str, tensors: tuple[Tensor, ...]) -> list[str]:
     ]
 
 
-def _tensor(kind: str, number: int, tensor: Tensor, buffer: int) -> str:
-    name = json.dumps(tensor.name, ensure_ascii=True)
-    return f'{{{name}, "{tensor.dtype}", {len(tensor.shape)}, {kind}_{number}, {buffer}}}'
+def _tensors(kind: str, tensors: tuple[Tensor, ...], buffers: tuple[int, ...]) -> Iterator[str]:
+    for n, (tensor, buffer) in enumerate(zip(tensors, buffers, strict=True)):
+        rank = len(tensor.shape)
+        yield f'{{{_text(tensor.name)}, "{tensor.dtype}", {rank}, {kind}_{n}, {buffer}}}'
+
+
+def _calls(plan: Plan) -> Iterator[str]:
+    first = 0
+    for call in plan.calls:
+        count = len(call.arguments)
+        yield f"{{__tvm_ffi_{call.kernel}, {_text(call.kernel)}, {first}, {count}}}"
+        first += count
 
 
 def _buffer(buffer: Buffer) -> str:
     dtype = np.dtype(buffer.dtype)
     space = {"arena": "NEOC_ARENA", "constant": "NEOC_CONSTANT"}[buffer.space]
-    return f"{{{space}, {CODES[dtype.kind]}, {dtype.itemsize * 8}, {buffer.offset}, {max(buffer.elements, 1)}}}"
+    bits, elements = dtype.itemsize * 8, max(buffer.elements, 1)
+    return f"{{{space}, {CODES[dtype.kind]}, {bits}, {buffer.offset}, {elements}}}"
+
+
+def _text(name: str) -> str:
+    """A C string of any name's UTF-8: C knows neither JSON's escapes nor a harmless `??`."""
+    parts = (chr(b) if 32 <= b < 127 and b not in b'"\\?' else f"\\{b:03o}" for b in name.encode())
+    return f'"{"".join(parts)}"'

@@ -4,6 +4,7 @@ import fcntl
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,14 @@ settings.load_profile("neoc")
 
 ISAS = {"avx2": isa.AVX2, "avx512": isa.AVX512, "neon": isa.NEON}
 
+GOLDEN = Path(__file__).parent / "golden"
+
 # What the client of a device needs, and not one package more: in particular no TVM.
 DLR_PACKAGES = ("dlr==1.10.0", "numpy==2.4.6", "requests==2.34.2", "distro==1.9.0")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write the expected texts anew")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -29,6 +36,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         name = marker.args[0]
         if not targets.runs_here(ISAS[name]):
             pytest.skip(f"this CPU lacks {name}")
+
+
+@pytest.fixture
+def golden(pytestconfig: pytest.Config) -> Callable[[str, str], None]:
+    """Compares a text with tests/golden/<name>; `pytest --update-golden` is how that changes."""
+
+    def compare(name: str, text: str) -> None:
+        path = GOLDEN / name
+        if pytestconfig.getoption("--update-golden"):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+        assert text == path.read_text()
+
+    return compare
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from benchmarks import timing
 
 def test_rivals_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(timing.time, "sleep", pauses.append)
+    monkeypatch.setattr("time.sleep", pauses.append)
     calls: list[str] = []
     rivals = [lambda: calls.append("a"), lambda: calls.append("b")]
     ours, theirs = timing.interleaved(rivals, seconds=0, rounds=2)
