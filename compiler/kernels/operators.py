@@ -73,8 +73,29 @@ def power(x: Expr, y: Expr) -> Expr:
 
 
 def sign(x: Expr) -> Expr:
-    zero, one = const(0, element_type(x)), const(1, element_type(x))
-    return tirx.Select(x > zero, one, tirx.Select(x < zero, zero - one, zero if element_type(x).startswith("int") else x))
+    """Of NaN: NaN."""
+    kind = element_type(x)
+    zero, one = const(0, kind), const(1, kind)
+    if kind.startswith("uint"):
+        return tirx.min(x, one)
+    below = tirx.Select(tirx.LT(x, zero), zero - one, x if kind.startswith("float") else zero)
+    return tirx.Select(tirx.GT(x, zero), one, below)
+
+
+def absolute(x: Expr) -> Expr:
+    return x if element_type(x).startswith("uint") else tirx.abs(x)
+
+
+def equal(x: Expr, y: Expr) -> Expr:
+    """Booleans are compared as bytes: LLVM compares vectors of numbers only."""
+    if element_type(x) == "bool":
+        x, y = x.astype("int8"), y.astype("int8")
+    return tirx.EQ(x, y)
+
+
+def differs(x: Expr, y: Expr) -> Expr:
+    """NaN differs from everything, which LLVM's ordered comparison behind tirx.NE denies."""
+    return tirx.Not(equal(x, y))
 
 
 def gelu(x: Expr) -> Expr:
@@ -108,7 +129,7 @@ def astype(call: relax.Call, args: list[Value]) -> Value:
     def compute(i: Index) -> Expr:
         x = args[0].at(i)
         target = dtype_of(call)
-        return tirx.NE(x, const(0, element_type(x))) if target == "bool" and element_type(x) != "bool" else x.astype(target)
+        return differs(x, const(0, element_type(x))) if target == "bool" and element_type(x) != "bool" else x.astype(target)
 
     return result(call, compute)
 
@@ -322,7 +343,7 @@ def unpack(call: relax.Call, args: list[Value]) -> Value:
 
 
 UNARY = {
-    "abs": tirx.abs, "negative": lambda x: const(0, element_type(x)) - x, "floor": tirx.floor, "ceil": tirx.ceil,
+    "abs": absolute, "negative": lambda x: const(0, element_type(x)) - x, "floor": tirx.floor, "ceil": tirx.ceil,
     "round": tirx.nearbyint, "sign": sign, "logical_not": tirx.Not, "bitwise_not": lambda x: ~x,
     "isnan": is_nan, "isinf": lambda x: tirx.EQ(tirx.abs(x), const(float("inf"), element_type(x))),
     "isfinite": lambda x: tirx.LT(tirx.abs(x), const(float("inf"), element_type(x))),
@@ -337,9 +358,9 @@ MATHEMATICAL = {
 }  # fmt: skip
 BINARY = {
     "add": tirx.Add, "subtract": tirx.Sub, "multiply": tirx.Mul, "divide": divide, "power": power,
-    "floor_divide": floor_divide, "mod": mod, "floor_mod": floor_mod, "maximum": greater, "minimum": lesser, "equal": tirx.EQ,
-    "not_equal": tirx.NE, "less": tirx.LT, "less_equal": tirx.LE, "greater": tirx.GT, "greater_equal": tirx.GE,
-    "logical_and": tirx.And, "logical_or": tirx.Or, "logical_xor": tirx.NE,
+    "floor_divide": floor_divide, "mod": mod, "floor_mod": floor_mod, "maximum": greater, "minimum": lesser, "equal": equal,
+    "not_equal": differs, "less": tirx.LT, "less_equal": tirx.LE, "greater": tirx.GT, "greater_equal": tirx.GE,
+    "logical_and": tirx.And, "logical_or": tirx.Or, "logical_xor": differs,
     "bitwise_and": lambda x, y: x & y, "bitwise_or": lambda x, y: x | y, "bitwise_xor": lambda x, y: x ^ y,
     "left_shift": shifted(lambda x, y: x << y), "right_shift": shifted(lambda x, y: x >> y),
 }  # fmt: skip
