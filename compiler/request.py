@@ -3,6 +3,8 @@
 Constraints and names: the SageMaker API, CreateCompilationJob.
 """
 
+import ast
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -59,6 +61,8 @@ class CompileRequest:
         for member, value in (("input", self.source), ("output", self.output)):
             if not value.strip():
                 raise ClientError(f"the {member} location is empty.")
+        if self.options is not None:
+            _check_options(self.options)
 
 
 @dataclass(frozen=True)
@@ -152,6 +156,17 @@ def to_api(request: CompileRequest) -> dict[str, Any]:
             "StoppingCondition": _present({"MaxRuntimeInSeconds": request.max_runtime_s}),
         }
     )
+
+
+def _check_options(text: str) -> None:
+    """JSON, or what AWS's own examples hold instead: the same in Python's quotes."""
+    try:
+        json.loads(text)
+    except ValueError as error:
+        try:
+            ast.literal_eval(text.strip())
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+            raise ClientError(f"CompilerOptions is not valid JSON: {error}.") from None
 
 
 def _slashed(platform: Mapping[str, str]) -> str:

@@ -158,3 +158,18 @@ def test_members_and_frameworks_are_those_of_the_api() -> None:
         assert names == set(shape.members[group].members)
     framework = shape.members["InputConfig"].members["Framework"]
     assert sorted(request.FRAMEWORKS) == sorted(framework.enum)
+
+
+def with_options(text: str) -> CompileRequest:
+    return CompileRequest(source="a", framework="ONNX", target="ml_c5", output="b", options=text)
+
+
+@pytest.mark.parametrize("text", ['{"mcpu": "haswell"}', "{'mcpu': 'haswell'}", '"--verbose 1"'])
+def test_options_are_json_or_nearly(text: str) -> None:
+    assert with_options(text).options == text
+
+
+@pytest.mark.parametrize("text", ["{", "mcpu=haswell", "__import__('os')"])
+def test_options_that_are_no_json_are_refused(text: str) -> None:
+    with pytest.raises(ClientError, match="CompilerOptions is not valid JSON: Expecting"):
+        with_options(text)
