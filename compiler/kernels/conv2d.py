@@ -3,7 +3,7 @@
 A task computes one row (or a block of columns, or all of a small image) of a few panels of L output channels:
 
     acc[columns][vectors] = 0                                # registers
-    for ky inside the image: for c: for kx: acc[x][v] += data[c, y + ky, x + kx] * weight[v, ky, c, kx, 0:L]
+    for ky inside the image: for kx: for c: acc[x][v] += data[c, y + ky, x + kx] * weight[v, ky, kx, c, 0:L]
     out = epilogue(acc)
 
 Nothing is padded: ky runs over rows inside the image, and the tiles at the left and right border leave out the
@@ -59,7 +59,7 @@ class Geometry:
         assert work.anchor is not None
         data, weight, stride, padding, dilation, channels = work.anchor.args[1:]
         batch, _, height, width, *block = shape_of(data)
-        panels, kernel_h, reach, kernel_w, lanes = shape_of(weight)
+        panels, kernel_h, kernel_w, reach, lanes = shape_of(weight)
         groups, in_channels, out_channels = integers(channels)
         out = shape_of(work.anchor)
         return cls(batch, in_channels, height, width, block[0] if block else 1, panels, out[2], out[3],
@@ -399,38 +399,35 @@ class _Emitter:
         taps: Taps,
         ky: Expr | int,
     ) -> None:
+        """All channels for one kx after the other: in one loop LLVM would keep the pixels that
+        neighbouring kx share in registers, and spill the accumulators."""
         s, lanes = self.shape, self.shape.lanes
-        stride = (
-            s.kernel[0] * s.reach * s.kernel[1] * lanes
-        )  # from one panel's weights to the next one's
-        weights = T.bind((panel * s.kernel[0] + ky) * (s.reach * s.kernel[1] * lanes))
-        corner = (
-            (tile.y * s.stride[0] + ky * s.dilation[0]) * s.width + tile.x * s.stride[1]
-        ) * s.block
+        column = s.reach * lanes  # weights of one (ky, kx)
+        stride = s.kernel[0] * s.kernel[1] * column  # from one panel's weights to the next one's
+        row = T.bind((panel * s.kernel[0] + ky) * (s.kernel[1] * column))
+        corner = ((tile.y * s.stride[0] + ky * s.dilation[0]) * s.width + tile.x * s.stride[1]) * s.block
 
-        def column(position: Expr, tap: Expr, here: list[tuple[int, int]]) -> None:
-            """One weight vector per panel times a broadcast element per pixel."""
-            at = weights + tap * lanes
-            w = [
-                T.bind(self.weight[vector_at(at + v * stride, lanes)])
-                for v in range(vectors)
-                if here
-            ]
-            for i, offset in here:
-                x = T.bind(tirx.Broadcast(self.data[position + offset], lanes))
-                for v in range(vectors):
-                    slot = vector_at((i * vectors + v) * lanes, lanes)
-                    T.buffer_store(acc, acc[slot] + x * w[v], [slot])
+        def channels(kx: Expr | int, start: Expr | int, here: list[tuple[int, int]]) -> None:
+            weights = T.bind(row + kx * column)
 
-        def channel(position: Expr, c: Expr) -> None:
-            if s.kernel[1] <= WIDEST:
-                for kx, here in enumerate(taps):
-                    column(position, c * s.kernel[1] + kx, here)
-                return
+            def channel(position: Expr, c: Expr) -> None:
+                at = weights + c * lanes
+                w = [T.bind(self.weight[vector_at(at + v * stride, lanes)]) for v in range(vectors)]
+                for i, offset in here:
+                    x = T.bind(tirx.Broadcast(self.data[position + offset], lanes))
+                    for v in range(vectors):
+                        slot = vector_at((i * vectors + v) * lanes, lanes)
+                        T.buffer_store(acc, acc[slot] + x * w[v], [slot])
+
+            self._channels(n, panel, start, channel)
+
+        if s.kernel[1] > WIDEST:
             with T.serial(0, s.kernel[1]) as kx:
-                column(position + kx * (s.dilation[1] * s.block), c * s.kernel[1] + kx, taps[0])
-
-        self._channels(n, panel, corner, channel)
+                channels(kx, corner + kx * (s.dilation[1] * s.block), taps[0])
+            return
+        for kx, here in enumerate(taps):
+            if here:
+                channels(kx, corner, here)
 
     def _channels(
         self, n: Expr, panel: Expr, corner: Expr | int, body: Callable[[Expr, Expr], None]

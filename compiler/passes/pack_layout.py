@@ -295,7 +295,7 @@ class _Packer(Rewriter):
 
 
 def pack_weight(weight: np.ndarray, groups: int, in_channels: int, lanes: int) -> np.ndarray:
-    """[O, I/groups, KH, KW] -> [panels, KH, reach, KW, L], in the order in which the kernel reads it.
+    """[O, I/groups, KH, KW] -> [panels, KH, KW, reach, L], in the order in which the kernel reads it.
 
     A panel's lanes may belong to several groups: it then reads the channels of them all (its reach), with zeros.
     """
@@ -305,12 +305,12 @@ def pack_weight(weight: np.ndarray, groups: int, in_channels: int, lanes: int) -
     first = [p * lanes // per_group_out for p in range(panels)]
     last = [(min((p + 1) * lanes, out_channels) - 1) // per_group_out for p in range(panels)]
     reach = max(b - a + 1 for a, b in zip(first, last, strict=True)) * per_group_in
-    packed = np.zeros((panels, kernel_h, reach, kernel_w, lanes), weight.dtype)
+    packed = np.zeros((panels, kernel_h, kernel_w, reach, lanes), weight.dtype)
     for o in range(out_channels):
         p, lane = divmod(o, lanes)
         start = min(first[p] * per_group_in, in_channels - reach)
         at = o // per_group_out * per_group_in - start
-        packed[p, :, at : at + per_group_in, :, lane] = weight[o].transpose(1, 0, 2)
+        packed[p, :, :, at : at + per_group_in, lane] = weight[o].transpose(1, 2, 0)
     return packed
 
 
