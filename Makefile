@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
 
-.PHONY: demo test lint figures clean
+.PHONY: demo test test-full lint figures clean
 
 # Compiles a real network for this machine's CPU, runs it, and times it beside ONNX Runtime.
 demo: .venv/ready
@@ -11,6 +11,10 @@ demo: .venv/ready
 # Two test processes: the usual machine has two cores, and a test may use both.
 test: lint
 	$(BIN)/python -m pytest -n 2
+
+# Every model, for this machine and for AVX-512, instead of one of a kind.
+test-full: lint
+	$(BIN)/python -m pytest -n 2 --full
 
 lint: .venv/ready
 	$(BIN)/ruff check

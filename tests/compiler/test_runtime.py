@@ -1,7 +1,6 @@
 """compiler/runtime: the C ABI as other programs use it, the pool, and the C under sanitizers."""
 
 import ctypes
-import importlib.util
 import os
 import re
 import shutil
@@ -271,15 +270,9 @@ except Exception as exc:
 """
 
 
-def test_the_stock_dlr_client_runs_the_model(affine: Path, tmp_path: Path) -> None:
-    installed = importlib.util.find_spec("dlr")
-    if installed is None or installed.origin is None:
-        pytest.skip("the dlr package is not installed")
-    # A copy, for its switch against phoning home is a file inside the package.
-    shutil.copytree(Path(installed.origin).parent, tmp_path / "dlr")
-    (tmp_path / "dlr/counter/ccm_config.json").write_text('{"enable_phone_home": false}')
-    command: list[str | Path] = [sys.executable, "-W", "ignore", "-c", STOCK, affine]
-    lines = output_of(command, PYTHONPATH=str(tmp_path)).splitlines()
+@pytest.mark.slow
+def test_the_stock_dlr_client_runs_the_model(affine: Path, dlr_python: Path) -> None:
+    lines = output_of([dlr_python, "-I", "-W", "ignore", "-c", STOCK, affine]).splitlines()
     results, error = [line for line in lines if line[0] in "[M"][-2:]
     assert results == (
         f'[{SCALED.tolist()}, 10, ["x", "y"], ["scaled", "total"], ["float32", "int32"], '
