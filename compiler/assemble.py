@@ -8,7 +8,7 @@ from pathlib import Path
 
 import targets
 from compiler import build, codegen, dump, package, plan_source
-from compiler.pipeline import Lowered
+from compiler.lowered import Lowered
 from compiler.plan import Plan
 from frontends.model import Signature
 from targets import Profile
@@ -32,7 +32,8 @@ def runnable(
 ) -> Path:
     """The artifact's folder if this CPU runs it, else that of its twin.
 
-    The twin is the same kernels, plan and runtime; only LLVM's last step is for the CPU of this machine.
+    The twin is the same kernels, plan and runtime; only LLVM's last step is for the CPU of this
+    machine.
     """
     if targets.runs_here(profile.isa):
         return folder
@@ -53,8 +54,9 @@ def warnings(profile: Profile) -> list[str]:
     if targets.runs_here(profile.isa):
         return []
     return [
-        f"This machine cannot execute {profile.isa.name}: the same kernels, plan and runtime were verified as "
-        f"compiled for {targets.get('host').isa.name}. Run `neoc bench` on the device before you rely on it."
+        f"This machine cannot execute {profile.isa.name}: the same kernels, plan and runtime were "
+        f"verified as compiled for {targets.get('host').isa.name}. "
+        "Run `neoc bench` on the device before you rely on it."
     ]
 
 

@@ -1,7 +1,8 @@
 """Scheduled kernels to an object file: TVM's last lowering, then LLVM.
 
-The templates emit flat vector code, so of TVM's thirty lowering passes only those that fit a function to its
-calling convention and its intrinsics are run; the others take ten times as long as LLVM and change nothing.
+The templates emit flat vector code, so of TVM's thirty lowering passes only those that fit a
+function to its calling convention and its intrinsics are run; the others take ten times as long as
+LLVM and change nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from tvm import tirx
 from tvm.tirx import compilation_pipeline
 
 from compiler import dump
-from compiler.pipeline import Kernel
+from compiler.lowered import Kernel
 from targets import Profile
 
 PIPELINE = "neoc"

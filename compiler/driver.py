@@ -1,4 +1,6 @@
-"""The line: one request in, one artifact out. Whoever reads this function knows which file holds what."""
+"""The line: one request in, one artifact out. Whoever reads this function knows which file holds
+what.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from frontends import archive
 
 
 def compile(request: CompileRequest, workdir: Path) -> Artifact:
-    """Runs every stage in `workdir`, which the caller removes. Raises what compiler/errors.py lists."""
+    """Runs every stage in `workdir`, which the caller removes. Raises what compiler/errors.py
+    lists.
+    """
     profile = targets.get(request.target)
     dump.start(Path(request.keep) if request.keep else None)
     uri = storage.artifact_uri(request.output, request.source, request.target)

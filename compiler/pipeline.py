@@ -1,24 +1,25 @@
-"""Relax to scheduled kernels: which passes run in which phase, and the template behind every fused function."""
+"""Relax to scheduled kernels: which passes run in which phase, and the template behind every fused
+function.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 import tvm
-from tvm import relax, tirx
+from tvm import relax
 
 from compiler import dump
 from compiler.kernels import choose
-from compiler.kernels.template import Point
 from compiler.kernels.workload import Workload
+from compiler.lowered import Kernel, Lowered
 from compiler.passes.fold_affine import fold_affine
 from compiler.passes.fuse import fuse
 from compiler.passes.lower_operators import lower_operators
 from compiler.passes.pack_layout import pack_layout
 from targets import Profile
-
 
 Pass = Callable[[tvm.IRModule], tvm.IRModule]
 
@@ -29,45 +30,12 @@ class Phase:
     passes: tuple[Pass, ...]
 
 
-@dataclass(frozen=True)
-class Kernel:
-    """A scheduled kernel: its workload, the template and the point that were chosen, and the function."""
-
-    name: str
-    work: Workload
-    template: str
-    point: Point
-    function: tirx.PrimFunc
-
-
-@dataclass(frozen=True)
-class Lowered:
-    """main calls only Primitive functions and views; kernels: the name of such a function -> its kernel."""
-
-    main: relax.Function
-    kernels: Mapping[str, Kernel]
-
-    def report(self) -> list[dict[str, object]]:
-        """What every kernel is, for the manifest."""
-        return [
-            {
-                "name": k.name,
-                "template": k.template,
-                "point": dict(k.point),
-                "output": list(k.work.output[0]),
-            }
-            for k in self.kernels.values()
-        ]
-
-
 def phases(profile: Profile) -> list[Phase]:
     graph = [
         Phase("fold", (fold_affine, lower_operators, relax.transform.EliminateCommonSubexpr()))
     ]
-    return graph + [
-        Phase("layout", (partial(pack_layout, lanes=profile.isa.lanes),)),
-        Phase("fuse", (fuse,)),
-    ]
+    layout = partial(pack_layout, lanes=profile.isa.lanes)
+    return [*graph, Phase("layout", (layout,)), Phase("fuse", (fuse,))]
 
 
 def lower(module: tvm.IRModule, profile: Profile) -> tvm.IRModule:
@@ -81,7 +49,9 @@ def lower(module: tvm.IRModule, profile: Profile) -> tvm.IRModule:
 
 
 def schedule(module: tvm.IRModule, profile: Profile) -> Lowered:
-    """Each Primitive function through the first template that accepts it, at its analytic default."""
+    """Each Primitive function through the first template that accepts it, at its analytic
+    default.
+    """
     kernels = {}
     for var in sorted(module.get_global_vars(), key=lambda v: str(v.name_hint)):
         name = str(var.name_hint)

@@ -2,9 +2,10 @@
 
     for c in calls: c.kernel(*(arena + buffers[a].offset for a in c.arguments))
 
-In four steps: views become aliases of what they view; every buffer gets its first and last call; a kernel that
-reads an operand only where it writes its result takes over the operand's place if nothing reads that later;
-then buffers are placed, largest first, at the lowest offset that no buffer alive at the same time covers.
+In four steps: views become aliases of what they view; every buffer gets its first and last call; a
+kernel that reads an operand only where it writes its result takes over the operand's place if
+nothing reads that later; then buffers are placed, largest first, at the lowest offset that no
+buffer alive at the same time covers.
 """
 
 from __future__ import annotations
@@ -18,16 +19,17 @@ import numpy as np
 from tvm import relax
 from tvm.ir import GenericConst, GlobalVar
 
-from compiler.kernels.operators import dtype_of, shape_of
-from compiler.passes.rewriter import VIEWS
-from compiler.pipeline import Kernel, Lowered
+from compiler.kernels.operators import VIEWS, dtype_of, shape_of
+from compiler.lowered import Kernel, Lowered
 
 ALIGNMENT = 64
 
 
 @dataclass(frozen=True)
 class Buffer:
-    """A range of the arena (alive from call `first` to call `last`), or of the constants. Sizes in bytes."""
+    """A range of the arena (alive from call `first` to call `last`), or of the constants. Sizes in
+    bytes.
+    """
 
     space: str  # "arena" or "constant"
     dtype: str
@@ -143,7 +145,9 @@ class _Planner:
         return self._constant[key]
 
     def _live(self) -> None:
-        """First and last call of every arena buffer; inputs and outputs live through the whole run."""
+        """First and last call of every arena buffer; inputs and outputs live through the whole
+        run.
+        """
         first: dict[int, int] = {}
         last: dict[int, int] = {}
         for number, call in enumerate(self.calls):
@@ -162,7 +166,9 @@ class _Planner:
         ]
 
     def shared(self) -> tuple[list[Buffer], list[int]]:
-        """The buffers, and for each the one whose place it takes (itself, or an operand that ends there)."""
+        """The buffers, and for each the one whose place it takes (itself, or an operand that ends
+        there).
+        """
         owner = list(range(len(self.buffers)))
         extended = list(self.buffers)
         pinned = {*self.inputs, *self.outputs}

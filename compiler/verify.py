@@ -60,7 +60,8 @@ def compare(name: str, got: Array, expected: Array) -> dict[str, float]:
         wrong = int(np.count_nonzero(got != expected))
         if wrong:
             raise ServerError(
-                f"Verification: {wrong} of {expected.size} values of output '{name}' differ from the framework's."
+                f"Verification: {wrong} of {expected.size} values of output '{name}' differ from "
+                "the framework's."
             )
         return {"max_abs": 0.0, "relative": 0.0}
     finite = np.isfinite(expected)
@@ -75,8 +76,9 @@ def compare(name: str, got: Array, expected: Array) -> dict[str, float]:
     relative = largest / scale if scale else largest
     if relative > BOUND:
         raise ServerError(
-            f"Verification: output '{name}' differs from the framework's by {largest:.3g}, {relative:.2g} of its "
-            f"largest value {scale:.3g}; the bound is {BOUND:g}. Nothing was uploaded."
+            f"Verification: output '{name}' differs from the framework's by {largest:.3g}, "
+            f"{relative:.2g} of its largest value {scale:.3g}; the bound is {BOUND:g}. "
+            "Nothing was uploaded."
         )
     return {"max_abs": largest, "relative": relative}
 

@@ -1,21 +1,24 @@
-"""Direct convolution with packed output channels: [N, C/L, H, W, L] or [N, C, H, W] in, [N, O/L, H', W', L] out.
+"""Direct convolution, [N, C/L, H, W, L] or [N, C, H, W] in, [N, O/L, H', W', L] out.
 
-A task computes one row (or a block of columns, or all of a small image) of a few panels of L output channels:
+A task computes one row (or a block of columns, or all of a small image) of a few panels of L
+output channels:
 
     acc[columns][vectors] = 0                                # registers
-    for ky inside the image: for kx: for c: acc[x][v] += data[c, y + ky, x + kx] * weight[v, ky, kx, c, 0:L]
+    for ky inside the image: for kx: for c:
+        acc[x][v] += data[c, y + ky, x + kx] * weight[v, ky, kx, c, 0:L]
     out = epilogue(acc)
 
-Nothing is padded: ky runs over rows inside the image, and the tiles at the left and right border leave out the
-taps outside it. Loop order and tiles after Liu et al., Optimizing CNN Model Inference on CPUs (USENIX ATC 2019).
+Nothing is padded: ky runs over rows inside the image, and the tiles at the left and right border
+leave out the taps outside it. Loop order and tiles after Liu et al., Optimizing CNN Model
+Inference on CPUs (USENIX ATC 2019).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from tvm import tirx
+from tvm import relax, tirx
 from tvm.script.ir_builder import tirx as T
 
 from compiler.kernels.emit import kernel, loop, registers, vector_at
@@ -28,9 +31,15 @@ from targets import Profile
 
 SMALL_IMAGE = 64  # output pixels up to which every tile is written out with its own border
 UNROLLED_TAPS = 640  # pixels x taps that may be written out so
-WIDEST = 11  # kernel columns that are unrolled; wider kernels are looped over and must not be padded sideways
+WIDEST = 11  # kernel columns written out; wider kernels are looped over and come without padding
 BLOCK = 64  # columns of one task of a 1x1 convolution
 FMA_LATENCY, FMA_PER_CYCLE, LOADS_PER_CYCLE = 4, 2, 2
+
+
+def pair(sizes: relax.ShapeExpr) -> tuple[int, int]:
+    """The first two of some integers."""
+    first, second, *_ = integers(sizes)
+    return first, second
 
 
 @dataclass(frozen=True)
@@ -62,9 +71,24 @@ class Geometry:
         panels, kernel_h, kernel_w, reach, lanes = shape_of(weight)
         groups, in_channels, out_channels = integers(channels)
         out = shape_of(work.anchor)
-        return cls(batch, in_channels, height, width, block[0] if block else 1, panels, out[2], out[3],
-                   (kernel_h, kernel_w), tuple(integers(stride)), tuple(integers(padding)[:2]),
-                   tuple(integers(dilation)), groups, out_channels, reach, lanes)  # fmt: skip
+        return cls(
+            batch=batch,
+            in_channels=in_channels,
+            height=height,
+            width=width,
+            block=block[0] if block else 1,
+            panels=panels,
+            out_height=out[2],
+            out_width=out[3],
+            kernel=(kernel_h, kernel_w),
+            stride=pair(stride),
+            padding=pair(padding),
+            dilation=pair(dilation),
+            groups=groups,
+            out_channels=out_channels,
+            reach=reach,
+            lanes=lanes,
+        )
 
     @property
     def pointwise(self) -> bool:
@@ -120,7 +144,9 @@ class Geometry:
 
 
 def even(extent: int, most: int) -> list[int]:
-    """The extent in as few parts as possible, none above `most`, as equal as can be: 14, 6 -> 5, 5, 4."""
+    """The extent in as few parts as possible, none above `most`, as equal as can be: 14, 6 -> 5,
+    5, 4.
+    """
     parts = -(-extent // most)
     return [extent // parts + (i < extent % parts) for i in range(parts)]
 
@@ -170,7 +196,9 @@ def fits(vectors: int, columns: int, profile: Profile) -> bool:
 
 
 def cycles(shape: Geometry, vectors: int, columns: int, profile: Profile) -> float:
-    """Estimated cycles of the busiest core: the slowest of arithmetic, loads, latency, and weights from L2."""
+    """Estimated cycles of the busiest core: the slowest of arithmetic, loads, latency, and weights
+    from L2.
+    """
 
     def step(v: int, n: int) -> float:
         fits_l1 = (
@@ -198,7 +226,9 @@ def cycles(shape: Geometry, vectors: int, columns: int, profile: Profile) -> flo
 
 @dataclass(frozen=True)
 class _Tile:
-    """Output pixels computed together: offsets (y, x) from a corner. border: the corner's column, if near one."""
+    """Output pixels computed together: offsets (y, x) from a corner. border: the corner's column,
+    if near one.
+    """
 
     y: Expr | int
     x: Expr | int
@@ -342,17 +372,11 @@ class _Emitter:
         s = self.shape
         if self.mode == "image":
             for ky in range(s.kernel[0]):
-                taps = self._taps(
-                    tile,
-                    lambda y, x, ky=ky: 0 <= y + ky * s.dilation[0] < s.height and 0 <= x < s.width,
-                )
-                if any(taps):
+                rows = range(-ky * s.dilation[0], s.height - ky * s.dilation[0])
+                if any(taps := self._taps(tile, rows, 0)):
                     yield taps, ky
             return
-        corner = tile.border
-        taps = self._taps(
-            tile, lambda y, x: corner is None or 0 <= x + corner * s.stride[1] < s.width
-        )
+        taps = self._taps(tile, None, tile.border)
         low, high = self._valid_rows(tile.y)
         if isinstance(low, int):
             with loop(s.kernel[0]) as ky:
@@ -361,20 +385,20 @@ class _Emitter:
             with T.serial(0, high - low) as k:
                 yield taps, T.bind(low + k)
 
-    def _taps(self, tile: _Tile, inside: Callable[[int, int], bool]) -> Taps:
-        """inside(y, x) of the input position, relative to the tile's corner."""
+    def _taps(self, tile: _Tile, rows: range | None, border: int | None) -> Taps:
+        """The taps of each kx whose input lies in `rows` (None: all), counted from the tile's corner,
+        and in the image if the tile's first column is `border` (None: far from it)."""
         s = self.shape
         found: Taps = []
         for kx in range(s.kernel[1] if s.kernel[1] <= WIDEST else 1):
-            at = [
-                (
-                    i,
-                    y * s.stride[0] - s.padding[0],
-                    x * s.stride[1] - s.padding[1] + kx * s.dilation[1],
-                )
-                for i, (y, x) in enumerate(tile.pixels)
-            ]
-            found.append([(i, (y * s.width + x) * s.block) for i, y, x in at if inside(y, x)])
+            here = []
+            for i, (dy, dx) in enumerate(tile.pixels):
+                y = dy * s.stride[0] - s.padding[0]
+                x = dx * s.stride[1] - s.padding[1] + kx * s.dilation[1]
+                inside = border is None or 0 <= x + border * s.stride[1] < s.width
+                if inside and (rows is None or y in rows):
+                    here.append((i, (y * s.width + x) * s.block))
+            found.append(here)
         return found
 
     def _valid_rows(self, y: Expr | int) -> tuple[Expr | int, Expr | int]:
@@ -405,7 +429,9 @@ class _Emitter:
         column = s.reach * lanes  # weights of one (ky, kx)
         stride = s.kernel[0] * s.kernel[1] * column  # from one panel's weights to the next one's
         row = T.bind((panel * s.kernel[0] + ky) * (s.kernel[1] * column))
-        corner = ((tile.y * s.stride[0] + ky * s.dilation[0]) * s.width + tile.x * s.stride[1]) * s.block
+        corner = (
+            (tile.y * s.stride[0] + ky * s.dilation[0]) * s.width + tile.x * s.stride[1]
+        ) * s.block
 
         def channels(kx: Expr | int, start: Expr | int, here: list[tuple[int, int]]) -> None:
             weights = T.bind(row + kx * column)
@@ -432,7 +458,9 @@ class _Emitter:
     def _channels(
         self, n: Expr, panel: Expr, corner: Expr | int, body: Callable[[Expr, Expr], None]
     ) -> None:
-        """body(the tile's corner in the data, the channel's number in the weights) for every channel within reach."""
+        """body(the tile's corner in the data, the channel's number in the weights) for every
+        channel within reach.
+        """
         s = self.shape
         plane = s.height * s.width
         padded = -(-s.in_channels // s.block) * s.block
@@ -457,7 +485,9 @@ class _Emitter:
                     body(image + whole * plane * s.block + inner, whole * s.block + inner)
 
     def _first_channel(self, panel: Expr) -> Expr:
-        """The first input channel that a panel reads: of the first group of its first output channel."""
+        """The first input channel that a panel reads: of the first group of its first output
+        channel.
+        """
         s = self.shape
         if s.groups == 1:
             return ZERO

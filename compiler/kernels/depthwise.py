@@ -1,7 +1,8 @@
 """Windows over a packed image, one channel a lane: depthwise convolution and pooling.
 
     for each row of each channel panel in parallel: for each tile of columns:
-        acc[columns] = start; for ky, kx inside the image: acc[x] = combine(acc[x], data[y + ky, x + kx], w[ky, kx])
+        acc[columns] = start; for ky, kx inside the image: acc[x] = combine(acc[x], data[y + ky, x
+        + kx], w[ky, kx])
 
 As in conv2d.py nothing is padded: border tiles leave out the taps outside the image.
 """
@@ -45,17 +46,26 @@ class Window:
     @classmethod
     def of(cls, call: relax.Call) -> Window:
         if call.op.name == "relax.call_pure_packed":
-            data, weight, *sizes = call.args[1:]
+            data, weight, stride, padding, dilation, *_ = call.args[1:]
             kernel = shape_of(weight)[1:3]
-            stride, padding, dilation = (tuple(integers(s)) for s in sizes[:3])
+            sizes = [kernel, *(integers(s) for s in (stride, padding, dilation))]
         else:
-            data, attrs = call.args[0], call.attrs
-            kernel, stride = tuple(map(int, attrs.pool_size)), tuple(map(int, attrs.strides))
-            padding, dilation = tuple(map(int, attrs.padding)), tuple(map(int, attrs.dilation))
+            data, a = call.args[0], call.attrs
+            sizes = [[int(v) for v in s] for s in (a.pool_size, a.strides, a.padding, a.dilation)]
+        (kh, kw), (sy, sx), (top, left, bottom, right), (dy, dx) = sizes
         batch, panels, height, width, lanes = shape_of(data)
-        out = shape_of(call)
         return cls(
-            batch, panels, height, width, lanes, out[2], out[3], kernel, stride, padding, dilation
+            batch=batch,
+            panels=panels,
+            height=height,
+            width=width,
+            lanes=lanes,
+            out_height=shape_of(call)[2],
+            out_width=shape_of(call)[3],
+            kernel=(kh, kw),
+            stride=(sy, sx),
+            padding=(top, left, bottom, right),
+            dilation=(dy, dx),
         )
 
 
@@ -244,7 +254,9 @@ class _Emitter:
             )
 
     def _count(self, y: Expr, i: int, border: int | None, rows: tuple[Expr, Expr]) -> Expr:
-        """How many elements an average is over: those inside the image, or inside the padded image."""
+        """How many elements an average is over: those inside the image, or inside the padded
+        image.
+        """
         s = self.shape
         if not bool(self.call.attrs.count_include_pad):
             columns = (

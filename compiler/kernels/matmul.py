@@ -4,8 +4,8 @@
         acc[rows][vectors] = 0; for k: acc[r][v] += a[r, k] * b[k, v * L : (v + 1) * L]
         out = epilogue(acc)
 
-The last tile of rows, and of columns where b is not packed, is moved back so that it ends at the edge: its
-elements are computed twice and no tile is masked.
+The last tile of rows, and of columns where b is not packed, is moved back so that it ends at the
+edge: its elements are computed twice and no tile is masked.
 """
 
 from __future__ import annotations

@@ -13,6 +13,9 @@ from tvm import relax, tirx
 
 from compiler.kernels.value import ZERO, Expr, Index, Value, broadcast, element_type, ravel, unravel
 
+# Calls that only give a tensor another shape: aliases, not kernels.
+VIEWS = ("relax.reshape", "relax.expand_dims", "relax.squeeze")
+
 Operator = Callable[[relax.Call, list[Value]], Value]
 
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import TypeAlias
 
 import tvm
 from tvm import tirx
 
-Expr = tvm.ir.Expr
+Expr: TypeAlias = tvm.ir.Expr
 Index = tuple[Expr, ...]
 
 ZERO = tirx.const(0, "int32")

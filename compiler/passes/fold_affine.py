@@ -1,6 +1,8 @@
-"""Multiplications and additions of per-channel constants after a convolution, folded into its weights and bias.
+"""Multiplications and additions of per-channel constants after a convolution, folded into its
+weights and bias.
 
-This is what becomes of batch normalisation: (conv(x, w) + b) * s + t = conv(x, w * s) + (b * s + t).
+This is what becomes of batch normalisation: (conv(x, w) + b) * s + t = conv(x, w * s) + (b * s +
+t).
 """
 
 from __future__ import annotations
@@ -30,7 +32,12 @@ class _Folder(Rewriter):
         left, right = call.args
         data, factor = (right, left) if isinstance(left, GenericConst) else (left, right)
         channels = _per_channel(array_of(factor), shape_of(call))
-        if channels is None or not isinstance(data, relax.Var) or self.uses[data] > 1 or shape_of(data) != shape_of(call):
+        if (
+            channels is None
+            or not isinstance(data, relax.Var)
+            or self.uses[data] > 1
+            or shape_of(data) != shape_of(call)
+        ):
             return None
         made = self.producer.get(self.use(data))
         if made is None or not isinstance(made, relax.Call):
@@ -52,7 +59,9 @@ class _Folder(Rewriter):
             conv = self.producer.get(made.args[0])
             if conv is None or not _is_conv(conv):
                 return None
-            return self.emit(relax.op.add(self._scaled(conv, scale, name), _column(bias * scale, made)), name)
+            return self.emit(
+                relax.op.add(self._scaled(conv, scale, name), _column(bias * scale, made)), name
+            )
         return self._scaled(made, scale, name) if _is_conv(made) else None
 
     def _scaled(self, conv: relax.Call, scale: np.ndarray, name: str) -> relax.Var:
@@ -79,7 +88,9 @@ def _bias(call: relax.Call) -> np.ndarray | None:
 
 
 def _per_channel(array: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray | None:
-    """A constant that broadcasts along all axes but the channels of NCHW, as a vector of channels."""
+    """A constant that broadcasts along all axes but the channels of NCHW, as a vector of
+    channels.
+    """
     if array is None or len(shape) != 4 or array.ndim > 4:
         return None
     full = array.reshape((1,) * (4 - array.ndim) + array.shape)

@@ -1,8 +1,9 @@
 """Groups calls into functions with the attribute Primitive: each becomes one kernel.
 
-A group has at most one anchor (anything that is neither element-wise nor data movement). After the anchor come
-element-wise calls of its shape; before a reduction come element-wise calls and data movement. A value that
-something else reads, too, ends its group. Reshapes stay outside: they cost nothing (see plan.py).
+A group has at most one anchor (anything that is neither element-wise nor data movement). After the
+anchor come element-wise calls of its shape; before a reduction come element-wise calls and data
+movement. A value that something else reads, too, ends its group. Reshapes stay outside: they cost
+nothing (see plan.py).
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ import tvm_ffi
 from tvm import relax
 from tvm.ir import GenericConst
 
-from compiler.kernels.operators import ELEMENTWISE, MOVES, shape_of
+from compiler.kernels.operators import ELEMENTWISE, MOVES, VIEWS, shape_of
 from compiler.kernels.workload import INJECTIVE, operator_of, tensors_of
-from compiler.passes.rewriter import VIEWS, use_counts
+from compiler.passes.rewriter import use_counts
 
 # Anchors that read each element of what is fused before them about once.
-ABSORBS_PRODUCERS = ("relax.sum", "relax.mean", "relax.max", "relax.min", "relax.prod", "relax.concat", "relax.nn.pad",
-                     "relax.nn.softmax", "relax.nn.log_softmax")  # fmt: skip
+ABSORBS_PRODUCERS = {
+    *(f"relax.{name}" for name in ("sum", "mean", "max", "min", "prod", "concat")),
+    *(f"relax.nn.{name}" for name in ("pad", "softmax", "log_softmax")),
+}
 ENDS = (
     "relax.concat",
     "relax.nn.pad",
@@ -51,7 +54,9 @@ class _Fuser:
         return self._outline()
 
     def _join(self, number: int, binding: relax.VarBinding) -> None:
-        """Opens a group for a call and draws in the groups of its operands where that is allowed."""
+        """Opens a group for a call and draws in the groups of its operands where that is
+        allowed.
+        """
         call = binding.value
         self.group[binding.var] = number
         if operator_of(call) not in INJECTIVE:
@@ -144,7 +149,9 @@ def _label(bindings: list[relax.VarBinding]) -> str:
 
 
 def _function(bindings: list[relax.VarBinding]) -> tuple[relax.Function, list[relax.Expr]]:
-    """The group as a function of everything it reads: variables and constants, but for single numbers."""
+    """The group as a function of everything it reads: variables and constants, but for single
+    numbers.
+    """
     inside = {b.var for b in bindings}
     params: list[relax.Var] = []
     arguments: list[relax.Expr] = []
@@ -155,10 +162,10 @@ def _function(bindings: list[relax.VarBinding]) -> tuple[relax.Function, list[re
             return relax.Tuple([parameter(f) for f in expr.fields])
         if isinstance(expr, relax.Var) and expr in known:
             return known[expr]
-        is_tensor = (
-            isinstance(expr, relax.Var) or isinstance(expr, GenericConst) and _size(expr) > 1
+        is_tensor = isinstance(expr, relax.Var) or (
+            isinstance(expr, GenericConst) and _size(expr) > 1
         )
-        if not is_tensor or isinstance(expr, relax.Var) and expr in inside:
+        if not is_tensor or (isinstance(expr, relax.Var) and expr in inside):
             return expr
         made = relax.Var(f"p{len(params)}", expr.ty)
         params.append(made)

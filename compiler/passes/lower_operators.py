@@ -7,8 +7,8 @@ import tvm
 from tvm import relax
 from tvm.ir import GenericConst
 
-from compiler.kernels.operators import shape_of
-from compiler.passes.rewriter import VIEWS, Rewriter, array_of, constant
+from compiler.kernels.operators import VIEWS, shape_of
+from compiler.passes.rewriter import Rewriter, array_of, constant
 
 
 def lower_operators(module: tvm.IRModule) -> tvm.IRModule:
@@ -20,7 +20,9 @@ class _Lowerer(Rewriter):
         if isinstance(value, relax.Call):
             if value.op.name == "relax.split":
                 return relax.Tuple(self._split(value, var.name))
-            if value.op.name == "relax.nn.conv2d_transpose" and isinstance(value.args[1], GenericConst):
+            if value.op.name == "relax.nn.conv2d_transpose" and isinstance(
+                value.args[1], GenericConst
+            ):
                 return self._conv_transpose(value, var.name)
         if isinstance(value, relax.TupleGetItem):
             parts = self.use(value.tuple_value)
@@ -36,7 +38,11 @@ class _Lowerer(Rewriter):
             root = result
             while root in self.producer and self.producer[root].op.name in VIEWS:
                 root = self.producer[root].args[0]
-            results.append(result if root in self.producer else self.emit(relax.op.astype(result, result.ty.dtype), "copy"))
+            results.append(
+                result
+                if root in self.producer
+                else self.emit(relax.op.astype(result, result.ty.dtype), "copy")
+            )
         return relax.Tuple(results)
 
     def _split(self, call: relax.Call, name: str) -> list[relax.Var]:
@@ -45,7 +51,11 @@ class _Lowerer(Rewriter):
         start, parts = 0, []
         for n, field in enumerate(call.ty.fields):
             extent = int(field.shape[axis])
-            parts.append(self.emit(relax.op.strided_slice(data, [axis], [start], [start + extent]), f"{name}_{n}"))
+            parts.append(
+                self.emit(
+                    relax.op.strided_slice(data, [axis], [start], [start + extent]), f"{name}_{n}"
+                )
+            )
             start += extent
         return parts
 
@@ -56,7 +66,11 @@ class _Lowerer(Rewriter):
         """
         weight = array_of(call.args[1])
         assert weight is not None
-        strides, dilation, groups = _pair(call.attrs.strides), _pair(call.attrs.dilation), int(call.attrs.groups)
+        strides, dilation, groups = (
+            _pair(call.attrs.strides),
+            _pair(call.attrs.dilation),
+            int(call.attrs.groups),
+        )
         top, left = (int(p) for p in call.attrs.padding[:2])
         phases_h = _phases(weight.shape[2], strides[0], top, dilation[0])
         phases_w = _phases(weight.shape[3], strides[1], left, dilation[1])
@@ -64,19 +78,26 @@ class _Lowerer(Rewriter):
         n, _, height, width = shape_of(call.args[0])
         out_channels, out_h, out_w = shape_of(call)[1:]
         blocks = (-(-out_h // strides[0]), -(-out_w // strides[1]))
-        after = [b + k - 1 - p - e for b, k, p, e in zip(blocks, kernel.shape[2:], before, (height, width), strict=True)]
+        after = [
+            b + k - 1 - p - e
+            for b, k, p, e in zip(blocks, kernel.shape[2:], before, (height, width), strict=True)
+        ]
         data = self.use(call.args[0])
         crop = [max(-p, 0) for p in before]
         if any(crop):
             data = self.emit(relax.op.strided_slice(data, [2, 3], crop, [height, width]), name)
         pads = [max(p, 0) for p in (*before, *after)]
-        conv = self.emit(relax.op.nn.conv2d(data, constant(kernel), padding=pads, groups=groups), name)
+        conv = self.emit(
+            relax.op.nn.conv2d(data, constant(kernel), padding=pads, groups=groups), name
+        )
         if any(a < 0 for a in after):
             conv = self.emit(relax.op.strided_slice(conv, [2, 3], [0, 0], list(blocks)), name)
         s, t = strides
         split = self.emit(relax.op.reshape(conv, (n, out_channels, s, t, *blocks)), name)
         moved = self.emit(relax.op.permute_dims(split, [0, 1, 4, 2, 5, 3]), name)
-        whole = self.emit(relax.op.reshape(moved, (n, out_channels, blocks[0] * s, blocks[1] * t)), name)
+        whole = self.emit(
+            relax.op.reshape(moved, (n, out_channels, blocks[0] * s, blocks[1] * t)), name
+        )
         if (blocks[0] * s, blocks[1] * t) == (out_h, out_w):
             return whole
         return self.emit(relax.op.strided_slice(whole, [2, 3], [0, 0], [out_h, out_w]), name)
@@ -108,7 +129,9 @@ def _phase_kernel(
     low = [min((min(t) for t in phases if t), default=0) for phases in (rows, columns)]
     high = [max((max(t) for t in phases if t), default=0) for phases in (rows, columns)]
     size = [h - b + 1 for b, h in zip(low, high, strict=True)]
-    grouped = weight.reshape(groups, in_channels // groups, per_group, *weight.shape[2:]).transpose(0, 2, 1, 3, 4)
+    grouped = weight.reshape(groups, in_channels // groups, per_group, *weight.shape[2:]).transpose(
+        0, 2, 1, 3, 4
+    )
     flat = grouped.reshape(groups * per_group, in_channels // groups, *weight.shape[2:])  # OIHW
     kernel = np.zeros((flat.shape[0], len(rows), len(columns), flat.shape[1], *size), weight.dtype)
     for p, row in enumerate(rows):

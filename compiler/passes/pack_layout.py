@@ -1,8 +1,10 @@
-"""Chooses a layout for every tensor and packs the constants: [N, C, H, W] becomes [N, C/L, H, W, L] around convolutions.
+"""Chooses a layout for every tensor and packs the constants: [N, C, H, W] becomes [N, C/L, H, W,
+L] around convolutions.
 
-Convolutions and pools produce packed tensors; element-wise operators, spatial means, aligned concatenations and
-slices keep them so; anything else reads the plain tensor. Transforms are emitted where the two meet. Lanes
-beyond the channels hold values that nothing reads: every operator either keeps lanes apart or knows the channels.
+Convolutions and pools produce packed tensors; element-wise operators, spatial means, aligned
+concatenations and slices keep them so; anything else reads the plain tensor. Transforms are
+emitted where the two meet. Lanes beyond the channels hold values that nothing reads: every
+operator either keeps lanes apart or knows the channels.
 """
 
 from __future__ import annotations
@@ -19,6 +21,10 @@ from compiler.kernels.operators import ELEMENTWISE, integers, shape_of
 from compiler.passes.rewriter import Rewriter, array_of, constant
 
 Shape = tuple[int, ...]
+POOLS = {
+    "relax.nn.max_pool2d": relax.op.nn.max_pool2d,
+    "relax.nn.avg_pool2d": relax.op.nn.avg_pool2d,
+}
 
 
 def pack_layout(module: tvm.IRModule, lanes: int) -> tvm.IRModule:
@@ -31,7 +37,9 @@ def own(operator: str, operands: list[relax.Expr], shape: Shape, dtype: str) -> 
 
 
 class _Packer(Rewriter):
-    """`new` holds the plain form of a variable, `packed` the packed one; either is made from the other on demand."""
+    """`new` holds the plain form of a variable, `packed` the packed one; either is made from the
+    other on demand.
+    """
 
     def __init__(self, module: tvm.IRModule, lanes: int) -> None:
         super().__init__(module)
@@ -175,15 +183,11 @@ class _Packer(Rewriter):
             shape_of(data)[1] * 2 <= self.lanes and not self._is_packed(data)
         ):
             return None
+        pool = POOLS[call.op.name]
         a, layout = call.attrs, f"NCHW{self.lanes}c"
-        pool = (
-            relax.op.nn.max_pool2d
-            if call.op.name == "relax.nn.max_pool2d"
-            else relax.op.nn.avg_pool2d
-        )
-        return self.emit(
-            pool(self._pack(data), list(a.pool_size), list(a.strides), list(a.padding), list(a.dilation),
-                 bool(a.ceil_mode), bool(a.count_include_pad), layout, layout), name)  # fmt: skip
+        sizes = (list(a.pool_size), list(a.strides), list(a.padding), list(a.dilation))
+        modes = (bool(a.ceil_mode), bool(a.count_include_pad), layout, layout)
+        return self.emit(pool(self._pack(data), *sizes, *modes), name)
 
     def _spatial(self, call: relax.Call, name: str) -> relax.Expr | None:
         """A reduction over height and width."""
@@ -232,19 +236,17 @@ class _Packer(Rewriter):
         data, widths = call.args[0], [int(w) for w in call.attrs.pad_width]
         if not self._is_packed(data) or any(widths[:4]):
             return None
-        attrs = call.attrs
-        return self.emit(
-            relax.op.nn.pad(self.packed[data], [*widths, 0, 0], str(attrs.pad_mode), float(attrs.pad_value)), name)  # fmt: skip
+        mode, fill = str(call.attrs.pad_mode), float(call.attrs.pad_value)
+        return self.emit(relax.op.nn.pad(self.packed[data], [*widths, 0, 0], mode, fill), name)
 
     def _resize(self, call: relax.Call, name: str) -> relax.Expr | None:
-        data = call.args[0]
+        data, a = call.args[0], call.attrs
         if not self._is_packed(data):
             return None
-        a = call.attrs
-        return self.emit(
-            relax.op.image.resize2d(
-                self.packed[data], call.args[1], list(a.roi), f"NCHW{self.lanes}c", a.method, a.coordinate_transformation_mode,
-                a.rounding_method, a.cubic_alpha, a.cubic_exclude, a.extrapolation_value), name)  # fmt: skip
+        modes = (a.method, a.coordinate_transformation_mode, a.rounding_method)
+        numbers = (a.cubic_alpha, a.cubic_exclude, a.extrapolation_value)
+        where = (self.packed[data], call.args[1], list(a.roi), f"NCHW{self.lanes}c")
+        return self.emit(relax.op.image.resize2d(*where, *modes, *numbers), name)
 
     def _elementwise(self, call: relax.Call, name: str) -> relax.Expr | None:
         shape = shape_of(call)
@@ -263,7 +265,9 @@ class _Packer(Rewriter):
         return self.emit(relax.Call(call.op, operands, call.attrs, call.ty_args), name)
 
     def _operand(self, expr: relax.Expr, shape: Shape, fill: float) -> relax.Expr:
-        """An operand of an element-wise call in the packed layout; one channel or fewer axes broadcast."""
+        """An operand of an element-wise call in the packed layout; one channel or fewer axes
+        broadcast.
+        """
         if isinstance(expr, GenericConst):
             array = array_of(expr)
             assert array is not None
@@ -276,7 +280,7 @@ class _Packer(Rewriter):
             return expr
         own_shape = shape_of(expr)
         if len(own_shape) == 4 and (
-            own_shape[1] == shape[1] or self._is_packed(expr) and own_shape[1] > 1
+            own_shape[1] == shape[1] or (self._is_packed(expr) and own_shape[1] > 1)
         ):
             return self._pack(expr)
         if (
@@ -295,9 +299,11 @@ class _Packer(Rewriter):
 
 
 def pack_weight(weight: np.ndarray, groups: int, in_channels: int, lanes: int) -> np.ndarray:
-    """[O, I/groups, KH, KW] -> [panels, KH, KW, reach, L], in the order in which the kernel reads it.
+    """[O, I/groups, KH, KW] -> [panels, KH, KW, reach, L], in the order in which the kernel reads
+    it.
 
-    A panel's lanes may belong to several groups: it then reads the channels of them all (its reach), with zeros.
+    A panel's lanes may belong to several groups: it then reads the channels of them all (its
+    reach), with zeros.
     """
     out_channels, per_group_in, kernel_h, kernel_w = weight.shape
     per_group_out = out_channels // groups

@@ -8,12 +8,10 @@ from tvm import relax
 from tvm.ir import GenericConst
 
 
-# Calls that only give a tensor another shape: aliases, not kernels.
-VIEWS = ("relax.reshape", "relax.expand_dims", "relax.squeeze")
-
-
 class Rewriter:
-    """Override `visit` to emit other calls for one. `producer` knows the call behind every variable emitted so far."""
+    """Override `visit` to emit other calls for one. `producer` knows the call behind every
+    variable emitted so far.
+    """
 
     def __init__(self, module: tvm.IRModule) -> None:
         self.function = module["main"]
@@ -89,5 +87,3 @@ def array_of(expr: relax.Expr) -> np.ndarray | None:
 
 def constant(array: np.ndarray) -> GenericConst:
     return relax.const(np.ascontiguousarray(array), str(array.dtype))
-
-

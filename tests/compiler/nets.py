@@ -8,7 +8,7 @@ import onnx.parser
 import frontends
 import targets
 from compiler import pipeline
-from compiler.pipeline import Lowered
+from compiler.lowered import Lowered
 from frontends.model import Model
 
 DEVICE = "ml_c4"  # a row, not the machine at hand: plans are the same everywhere

@@ -8,7 +8,7 @@ import pytest
 
 import targets
 from compiler import abi, assemble, codegen, plan
-from compiler.pipeline import Lowered
+from compiler.lowered import Lowered
 from compiler.plan import Plan
 from frontends.model import Model
 from targets import Profile

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import frontends
 from compiler import plan
-from compiler.pipeline import Lowered
+from compiler.lowered import Lowered
 from compiler.plan import Buffer, Plan
 from tests.compiler import nets
 
