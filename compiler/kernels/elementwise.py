@@ -5,7 +5,7 @@ from __future__ import annotations
 from tvm import relax, tirx
 
 from compiler.kernels.emit import kernel, store_value
-from compiler.kernels.operators import dtype_of, shape_of
+from compiler.kernels.operators import clamp, dtype_of, shape_of
 from compiler.kernels.template import FIXED, Point, Space
 from compiler.kernels.value import Expr, Value
 from compiler.kernels.workload import Workload
@@ -27,10 +27,8 @@ class Elementwise:
         return {}
 
     def apply(self, work: Workload, profile: Profile, point: Point, name: str) -> tirx.PrimFunc:
-        merged = [axis for axis in range(len(work.output[0]) - 1) if work.mergeable(axis)]
         with kernel(name, work.parameters) as (buffers, done):
-            value = work.bind(buffers, merged).result()
-            store_value(buffers[-1], value, profile.isa.lanes)
+            store_value(buffers[-1], work.bind(buffers).result(), profile.isa.lanes)
         return done[0]
 
 
@@ -96,10 +94,12 @@ def _pad(call: relax.Call, operands: list[Value]) -> Boxes:
 def _mirrored(source: Value, shape: tuple[int, ...], before: list[int], mode: str, dtype: str) -> Value:
     def inside(index: Expr, width: int, extent: int) -> Expr:
         at = index - width
+        if mode == "circular":
+            return tirx.floormod(at, extent)
         if mode == "reflect":
             at = tirx.abs(at)
             at = tirx.Select(at >= extent, 2 * (extent - 1) - at, at)
-        return tirx.max(tirx.min(at, extent - 1), 0)
+        return clamp(at, extent)
 
     return Value(
         shape,

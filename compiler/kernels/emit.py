@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
@@ -12,7 +12,9 @@ from tvm.script.ir_builder import tirx as T
 
 from compiler.kernels.value import ZERO, Expr, Index, Value, ravel, unravel
 from compiler.kernels.vector import Evaluator
+from compiler.kernels.walk import merged
 
+TASKS = 16  # pieces that keep a few cores busy to the end
 PARALLEL_WORK = 4096  # scalar operations below which waking a thread costs more than it saves
 
 
@@ -32,9 +34,9 @@ def kernel(name: str, parameters: Sequence[tuple[tuple[int, ...], str]]) -> Iter
 
 
 @contextmanager
-def loop(extent: int, parallel: bool = False) -> Iterator[Expr]:
-    """A loop, or just 0 where it would run once."""
-    if extent == 1:
+def loop(extent: int | Expr, parallel: bool = False) -> Iterator[Expr]:
+    """A loop, or just 0 where it would run at most once."""
+    if isinstance(extent, int) and extent <= 1:
         yield ZERO
         return
     with (T.parallel if parallel else T.serial)(0, extent) as index:
@@ -57,9 +59,15 @@ def vector_at(position: int | Expr, lanes: int) -> Expr:
 
 
 def store_row(
-    target: tirx.Buffer, value: Value, outer: Index, start: Expr, width: int, lanes: int, position: Callable[[Index], Expr]
+    target: tirx.Buffer,
+    value: Value,
+    outer: Index,
+    start: Expr,
+    width: int,
+    lanes: int,
+    position: Callable[[Index], Expr],
 ) -> None:
-    """value[outer, start : start + width] into target: whole vectors, then single elements."""
+    """value[outer, start : start + width] into target: whole vectors, then halves, quarters, ... of one."""
     lane = tirx.Var("lane", "int32")
 
     def store(first: Expr, count: int) -> None:
@@ -67,46 +75,83 @@ def store_row(
         evaluated = Evaluator(lane, count)(value.at(index))
         T.buffer_store(target, evaluated, [vector_at(position((*outer, first)), count)])
 
-    whole = width // lanes
-    if whole:
+    done = 0
+    while done < width:
+        whole = (width - done) // lanes
         with loop(whole) as i:
-            store(start + i * lanes, lanes)
-    if width % lanes:
-        with loop(width % lanes) as i:
-            store(start + whole * lanes + i, 1)
+            if whole:
+                store(start + (done + i * lanes), lanes)
+        done += whole * lanes
+        lanes //= 2
 
 
-def store_value(target: tirx.Buffer, value: Value, lanes: int, offset: int = 0, within: tuple[int, ...] | None = None,
-                origin: tuple[int, ...] | None = None, cost: int = 1) -> None:  # fmt: skip
-    """All of a value, parallel and vectorised: as a box at `origin` inside a row-major tensor of shape `within`."""
-    shape = value.shape or (1,)
+def store_value(
+    target: tirx.Buffer,
+    value: Value,
+    lanes: int,
+    within: tuple[int, ...] | None = None,
+    origin: tuple[int, ...] | None = None,
+) -> None:
+    """All of a value, parallel and vectorised: as a box at `origin` inside a row-major tensor `within`."""
     if not value.shape:
-        value = Value(shape, value.dtype, lambda _, single=value: single.at(()))  # type: ignore[misc]
-    whole, corner = within or shape, origin or (0,) * len(shape)
+        value = Value((1,), value.dtype, lambda _, single=value: single.at(()))  # type: ignore[misc]
+    within, origin = within or value.shape, origin or (0,) * len(value.shape)
+    value, within, origin = merged(value, within, origin)
+    *outer, inner = value.shape
+    parallel = value.size >= PARALLEL_WORK
 
     def position(index: Index) -> Expr:
-        return ravel(tuple(i + c if c else i for i, c in zip(index, corner, strict=True)), whole)
+        return ravel(tuple(i + c if c else i for i, c in zip(index, origin, strict=True)), within)
 
-    *outer, inner = shape
-    rows = math.prod(outer)
-    parallel = value.size * cost >= PARALLEL_WORK
-    if inner >= 4 * lanes and rows < 8:  # few long rows: cut them, too
-        chunk = _chunk(inner, lanes)
-        with loop(rows * (inner // chunk), parallel) as i:
-            *at, piece = unravel(i, (*outer, inner // chunk))
-            store_row(target, value, tuple(at), T.bind(piece * chunk), chunk, lanes, position)
-        if inner % chunk:
-            with loop(rows) as i:
-                rest = tirx.const(inner - inner % chunk, "int32")
-                store_row(target, value, unravel(i, tuple(outer)), rest, inner % chunk, lanes, position)
-        return
-    with loop(rows, parallel) as i:
-        index = tuple(T.bind(e) if not isinstance(e, tirx.IntImm) else e for e in unravel(i, tuple(outer)))
+    def row(index: Index) -> None:
         store_row(target, value, index, ZERO, inner, lanes, position)
 
+    if parallel and inner >= 4 * lanes and math.prod(outer) < TASKS:
+        _long_rows(target, value, lanes, position)
+    else:
+        nest(tuple(outer), row, parallel)
 
-def _chunk(extent: int, lanes: int) -> int:
-    """A multiple of the lanes that cuts the extent in at least eight pieces."""
-    return max(extent // 8 // lanes, 1) * lanes
+
+def _long_rows(
+    target: tirx.Buffer, value: Value, lanes: int, position: Callable[[Index], Expr]
+) -> None:
+    """Few long rows: cut them into chunks of whole vectors, and a rest."""
+    *outer, inner = value.shape
+    rows = math.prod(outer)
+    chunk = max(inner * rows // (2 * TASKS) // lanes, 1) * lanes
+    with loop(rows * (inner // chunk), parallel=True) as task:
+        *at, piece = unravel(task, (*outer, inner // chunk))
+        index = tuple(bound(i) for i in at)
+        store_row(target, value, index, T.bind(piece * chunk), chunk, lanes, position)
+    if rest := inner % chunk:
+        with loop(rows) as task:
+            index = tuple(bound(i) for i in unravel(task, tuple(outer)))
+            start = tirx.const(inner - rest, "int32")
+            store_row(target, value, index, start, rest, lanes, position)
 
 
+def nest(extents: tuple[int, ...], body: Callable[[Index], None], parallel: bool = False) -> None:
+    """Loops over all indices; the leading axes, and a chunk of the one behind them, are the parallel tasks."""
+    if not parallel:
+        with ExitStack() as stack:
+            body(tuple(stack.enter_context(loop(e)) for e in extents))
+        return
+    split = 0
+    while split < len(extents) and math.prod(extents[:split]) < TASKS:
+        split += 1
+    lead, rest = extents[: max(split - 1, 0)], extents[max(split - 1, 0) :]
+    chunk = max(rest[0] * math.prod(lead) // (4 * TASKS), 1) if rest else 1
+    pieces = -(-rest[0] // chunk) if rest else 1
+    with ExitStack() as stack:
+        task = stack.enter_context(loop(math.prod(lead) * pieces, parallel=True))
+        *index, piece = (bound(i) for i in unravel(task, (*lead, pieces)))
+        if rest:
+            first = bound(piece * chunk)
+            count = chunk if rest[0] % chunk == 0 else tirx.min(rest[0] - first, chunk)
+            index.append(bound(first + stack.enter_context(loop(count))))
+        body((*index, *(stack.enter_context(loop(e)) for e in rest[1:])))
+
+
+def bound(expr: Expr) -> Expr:
+    """The expression as a variable, computed once."""
+    return expr if isinstance(expr, (tirx.IntImm, tirx.Var)) else T.bind(expr)

@@ -6,7 +6,7 @@ by lane. Expressions that occur twice are bound once. Mathematical functions bec
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import tvm
 from tvm import tirx
@@ -46,18 +46,29 @@ def operands(expr: Expr) -> tuple[Expr, ...]:
     raise AssertionError(f"no vector form of {type(expr).__name__}")
 
 
-def substitute(expr: Expr, var: tirx.Var, value: Expr) -> Expr:
-    """An integer expression with one variable replaced."""
-    if expr.same_as(var):
-        return value
-    parts = [substitute(o, var, value) for o in operands(expr)]
-    if not parts:
+def rebuilt(expr: Expr, parts: Sequence[Expr]) -> Expr:
+    """The expression computed from other operands."""
+    if not parts or all(a.same_as(b) for a, b in zip(parts, operands(expr), strict=True)):
         return expr
     if isinstance(expr, TensorLoad):
         return expr.source[parts[0]]
     if isinstance(expr, tirx.Cast):
         return tirx.Cast(expr.ty.dtype, parts[0])
-    return Call(expr.op, parts, ret_ty=expr.ty) if isinstance(expr, Call) else type(expr)(*parts)
+    if isinstance(expr, Call):
+        return Call(expr.op, list(parts), ret_ty=expr.ty)
+    return type(expr)(*parts)
+
+
+def substituted(expr: Expr, values: Mapping[tirx.Var, Expr]) -> Expr:
+    """The expression with variables replaced; what occurs twice stays one object."""
+    done: dict[int, tuple[Expr, Expr]] = {hash(var): (var, value) for var, value in values.items()}
+
+    def visit(e: Expr) -> Expr:
+        if hash(e) not in done:
+            done[hash(e)] = e, rebuilt(e, [visit(o) for o in operands(e)])
+        return done[hash(e)][1]
+
+    return visit(expr)
 
 
 class Evaluator:
@@ -130,7 +141,7 @@ class Evaluator:
             return tirx.Shuffle(
                 [T.bind(load.source[tirx.Shuffle([positions], [i])]) for i in range(self.lanes)], list(range(self.lanes))
             )
-        base = substitute(index, self.lane, tirx.const(0, "int32"))
+        base = substituted(index, {self.lane: tirx.const(0, "int32")})
         base = Evaluator(self.lane, 1, None)(base)
         return load.source[tirx.Ramp(base, step, self.lanes)] if step else load.source[base]
 
@@ -140,5 +151,5 @@ def stride(index: Expr, lane: tirx.Var, lanes: int) -> int | None:
     step = tirx.Var("step", "int32")
     analyzer = Analyzer()
     analyzer.bind(step, tvm.ir.Range(0, lanes - 1))
-    difference = analyzer.simplify(substitute(index, lane, step + 1) - substitute(index, lane, step))
+    difference = analyzer.simplify(substituted(index, {lane: step + 1}) - substituted(index, {lane: step}))
     return int(difference) if isinstance(difference, tirx.IntImm) else None
