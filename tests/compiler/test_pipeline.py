@@ -8,8 +8,8 @@ import pytest
 
 import targets
 from compiler import dump, kernels, pipeline
+from compiler.kernels.operators import VIEWS
 from compiler.kernels.workload import operator_of
-from compiler.passes.rewriter import VIEWS
 from tests.compiler import nets
 
 
