@@ -16,10 +16,8 @@ from frontends import archive
 
 
 def compile(request: CompileRequest, workdir: Path) -> Artifact:
-    """Runs every stage in `workdir`, which the caller removes. Raises what compiler/errors.py
-    lists.
-    """
-    profile = targets.get(request.target)
+    """Every stage, in `workdir`, which the caller removes. Raises what compiler/errors.py lists."""
+    profile = targets.tailored(targets.get(request.target), request.compiler_options)
     dump.start(Path(request.keep) if request.keep else None)
     uri = storage.artifact_uri(request.output, request.source, request.target)
     storage.check_output(request.output, endpoint_url=request.endpoint_url)
@@ -41,9 +39,8 @@ def compile(request: CompileRequest, workdir: Path) -> Artifact:
     progress.phase("link")
     library = assemble.link(objects, program, model.signature, profile, workdir / "artifact")
     progress.phase("verify")
-    parity = verify.check(
-        assemble.runnable(library, lowered, program, model.signature, profile), model
-    )
+    twin = assemble.runnable(library, lowered, program, model.signature, profile)
+    parity = verify.check(twin, model)
     progress.phase("package")
     manifest = package.describe(
         request,
@@ -52,7 +49,7 @@ def compile(request: CompileRequest, workdir: Path) -> Artifact:
         profile,
         parity=parity,
         kernels=lowered.report(),
-        warnings=assemble.warnings(profile),
+        warnings=assemble.warnings(profile) + targets.ignored(request.compiler_options),
     )
     artifact = package.pack(assemble.members(library, folder), manifest, workdir / Path(uri).name)
     progress.phase("upload")

@@ -40,7 +40,7 @@ def phases(profile: Profile) -> list[Phase]:
 
 def lower(module: tvm.IRModule, profile: Profile) -> tvm.IRModule:
     """Every call of main becomes a Primitive function or a view."""
-    for phase in phases(profile):
+    for phase in [Phase("imported", ()), *phases(profile)]:
         for apply in phase.passes:
             module = apply(module)
         if path := dump.slot(f"relax-{phase.name}.py"):

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 from typing import Any
 
 from compiler.errors import ClientError
@@ -61,8 +62,13 @@ class CompileRequest:
         for member, value in (("input", self.source), ("output", self.output)):
             if not value.strip():
                 raise ClientError(f"the {member} location is empty.")
-        if self.options is not None:
-            _check_options(self.options)
+        _ = self.compiler_options
+
+    @cached_property
+    def compiler_options(self) -> Mapping[str, Any]:
+        """CompilerOptions by name; a text that is no object stands for none."""
+        value = _parsed_options(self.options) if self.options is not None else {}
+        return value if isinstance(value, dict) else {}
 
 
 @dataclass(frozen=True)
@@ -158,13 +164,13 @@ def to_api(request: CompileRequest) -> dict[str, Any]:
     )
 
 
-def _check_options(text: str) -> None:
+def _parsed_options(text: str) -> Any:
     """JSON, or what AWS's own examples hold instead: the same in Python's quotes."""
     try:
-        json.loads(text)
+        return json.loads(text)
     except ValueError as error:
         try:
-            ast.literal_eval(text.strip())
+            return ast.literal_eval(text.strip())
         except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
             raise ClientError(f"CompilerOptions is not valid JSON: {error}.") from None
 

@@ -9,9 +9,21 @@ import difflib
 from targets import aws_cpu, aws_gpu, edge, host
 from targets.host import runs_here
 from targets.isa import Isa
+from targets.options import ignored, tailored
 from targets.profile import Profile, TargetError
 
-__all__ = ["PLATFORMS", "PROFILES", "REFUSED", "Isa", "Profile", "TargetError", "get", "runs_here"]
+__all__ = [
+    "PLATFORMS",
+    "PROFILES",
+    "REFUSED",
+    "Isa",
+    "Profile",
+    "TargetError",
+    "get",
+    "ignored",
+    "runs_here",
+    "tailored",
+]
 
 PROFILES: dict[str, Profile] = {row.name: row for row in (*aws_cpu.ROWS, *edge.ROWS)}
 PLATFORMS: dict[str, Profile] = {row.name: row for row in edge.PLATFORMS}
