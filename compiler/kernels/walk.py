@@ -28,13 +28,12 @@ class Walk:
         self.shape = list(value.shape)
         self.axes = [tirx.Var(f"i{n}", "int32") for n in range(len(self.shape))]
         places = tuple(v if e > 1 else ZERO for v, e in zip(self.axes, self.shape, strict=True))
-        self.expr = value.at(places)
-        self.expr = replaced(self.expr, self._simplified)
+        self.expr = replaced(value.at(places), self._simplified)
 
     def merge(self, axis: int) -> bool:
         """Walks `axis` and the next one as one, if that is possible."""
         first, second = self.shape[axis : axis + 2]
-        if 1 not in (first, second) and not self._mergeable(axis):
+        if not self.mergeable(axis):
             return False
         kept, gone = (axis, axis + 1) if second == 1 else (axis + 1, axis)
         if 1 not in (first, second):
@@ -69,7 +68,9 @@ class Walk:
     def _simplified(self, load: TensorLoad) -> Expr:
         return load.source[self._analyzer().simplify(load.indices[0])]
 
-    def _mergeable(self, axis: int) -> bool:
+    def mergeable(self, axis: int) -> bool:
+        if 1 in self.shape[axis : axis + 2]:
+            return True
         row, column = self.axes[axis : axis + 2]
         loads: list[TensorLoad] = []
         if _appears_outside_loads(self.expr, (row, column), loads, set()):
