@@ -7,12 +7,23 @@ from compiler.kernels.depthwise import Depthwise, Pool
 from compiler.kernels.elementwise import Elementwise, Pieces
 from compiler.kernels.matmul import Matmul
 from compiler.kernels.reduce import Reduce
+from compiler.kernels.resize import Resize
 from compiler.kernels.rows import Rows
 from compiler.kernels.template import Template
 from compiler.kernels.workload import Workload
 from targets import Profile
 
-TEMPLATES: tuple[Template, ...] = (DirectConv(), Depthwise(), Pool(), Matmul(), Reduce(), Rows(), Pieces(), Elementwise())
+TEMPLATES: tuple[Template, ...] = (
+    DirectConv(),
+    Depthwise(),
+    Pool(),
+    Matmul(),
+    Reduce(),
+    Rows(),
+    Resize(),
+    Pieces(),
+    Elementwise(),
+)
 
 
 class NoTemplate(Exception):
