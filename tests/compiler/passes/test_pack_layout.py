@@ -1,0 +1,124 @@
+"""compiler/passes/pack_layout.py: where tensors are packed, and where they cannot stay so.
+
+That packed operators compute what they should is tested with their kernels.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from compiler.passes.pack_layout import pack_layout, pack_weight
+from tests.compiler import nets
+
+LANES = 8
+RNG = np.random.default_rng(0)
+
+
+def random(*shape: int) -> np.ndarray:
+    return RNG.standard_normal(shape).astype(np.float32)
+
+
+WEIGHTS = {
+    "w": random(16, 16, 1, 1),
+    "odd": random(12, 16, 1, 1),
+    "d": random(16, 1, 3, 3),
+    "rgb": random(16, 3, 3, 3),
+}
+X = "float[1, 16, 6, 6] x"
+
+
+def packed(body: str, folder: Path, inputs: str = X, result: str = "y") -> list[str]:
+    """The operators behind the pass, without their prefixes."""
+    constants = {name: array for name, array in WEIGHTS.items() if f", {name}" in body}
+    module = nets.load(nets.text(f"({inputs}) => ({result})", body, constants), folder).module
+    return [name.split(".")[-1] for name in nets.operators(pack_layout(module, LANES)["main"])]
+
+
+@pytest.mark.parametrize(
+    ("body", "operators"),
+    [
+        ("y = Conv(x, w)", ["pack", "conv2d", "unpack"]),
+        ("y = Conv <group = 16> (x, d)", ["pack", "depthwise", "unpack"]),
+        # Packed once, and plain again at the end.
+        (
+            "a = Conv(x, w) r = Relu(a) p = MaxPool <kernel_shape = [2, 2]> (r) y = Conv(p, w)",
+            ["pack", "conv2d", "relu", "max_pool2d", "conv2d", "unpack"],
+        ),
+        # A residual: both branches read the one packed tensor.
+        (
+            "a = Conv(x, w) s = Conv(a, w) y = Add(s, a)",
+            ["pack", "conv2d", "conv2d", "add", "unpack"],
+        ),
+        # A mean over height and width, and what normalises by it.
+        (
+            "a = Conv(x, w) m = GlobalAveragePool(a) g = Sigmoid(m) y = Mul(a, g)",
+            ["pack", "conv2d", "mean", "sigmoid", "multiply", "unpack"],
+        ),
+        # Whole panels are put side by side and taken apart.
+        (
+            "a = Conv(x, w) c = Concat <axis = 1> (a, a) y = Relu(c)",
+            ["pack", "conv2d", "concat", "relu", "unpack"],
+        ),
+        # Panels that do not end where the tensor does must be plain for that.
+        (
+            "a = Conv(x, odd) c = Concat <axis = 1> (a, a) y = Relu(c)",
+            ["pack", "conv2d", "unpack", "concat", "relu"],
+        ),
+        # What mixes the channels reads the plain tensor.
+        (
+            "a = Conv(x, w) y = Transpose <perm = [0, 2, 3, 1]> (a)",
+            ["pack", "conv2d", "unpack", "permute_dims"],
+        ),
+        # Nothing to gain without a convolution.
+        ("a = Relu(x) y = Exp(a)", ["relu", "exp"]),
+    ],
+)
+def test_tensors_stay_packed(body: str, operators: list[str], tmp_path: Path) -> None:
+    assert packed(body, tmp_path) == operators
+
+
+def test_an_image_of_few_channels_is_read_as_it_is(tmp_path: Path) -> None:
+    operators = packed("y = Conv(x, rgb)", tmp_path, "float[1, 3, 6, 6] x")
+    assert operators == ["conv2d", "unpack"]
+
+
+def test_one_pixel_is_packed_by_its_shape(tmp_path: Path) -> None:
+    """[1, 16, 1, 1] and [1, 2, 1, 1, 8] are the same bytes."""
+    operators = packed("y = Conv(x, w)", tmp_path, "float[1, 16, 1, 1] x")
+    assert operators == ["reshape", "conv2d", "reshape"]
+
+
+def test_a_constant_right_side_is_in_panels(tmp_path: Path) -> None:
+    constants = {"m": random(6, 10)}
+    text = nets.text("(float[4, 6] x) => (float[4, 10] y)", "y = MatMul(x, m)", constants)
+    main = pack_layout(nets.load(text, tmp_path).module, LANES)["main"]
+    assert nets.operators(main) == ["neoc.matmul"]
+    panels = main.body.blocks[0].bindings[0].value.args[2].value.numpy()
+    assert panels.shape == (2, 6, LANES)
+    whole = panels.transpose(1, 0, 2).reshape(6, 16)
+    np.testing.assert_array_equal(whole[:, :10], constants["m"])
+    assert not whole[:, 10:].any()
+
+
+@pytest.mark.parametrize(
+    ("groups", "inputs", "outputs"),
+    [(1, 5, 8), (1, 5, 11), (2, 8, 16), (4, 8, 16), (4, 12, 12), (8, 8, 24), (3, 9, 15)],
+)
+def test_a_panel_reads_the_channels_of_its_groups(groups: int, inputs: int, outputs: int) -> None:
+    """A convolution of one pixel by the panels, against the definition."""
+    weight = random(outputs, inputs // groups, 1, 1)
+    panels = pack_weight(weight, groups, inputs, LANES)
+    reach = panels.shape[3]
+    x = random(inputs)
+    expected = [
+        x[(o * groups // outputs) * (inputs // groups) :][: inputs // groups] @ weight[o, :, 0, 0]
+        for o in range(outputs)
+    ]
+    got = np.zeros(len(panels) * LANES, np.float32)
+    for number, panel in enumerate(panels):
+        group = number * LANES // (outputs // groups)
+        start = min(group * (inputs // groups), inputs - reach)
+        got[number * LANES :][:LANES] = x[start : start + reach] @ panel[0, 0]
+    np.testing.assert_allclose(got[:outputs], expected, rtol=1e-4, atol=1e-5)
+    assert not got[outputs:].any()
