@@ -12,12 +12,14 @@ import tvm
 from tvm import relax
 
 from compiler import dump
-from compiler.kernels import choose
+from compiler.kernels import choose_all
 from compiler.kernels.workload import Workload
 from compiler.lowered import Kernel, Lowered
 from compiler.passes.fold_affine import fold_affine
 from compiler.passes.fuse import fuse
 from compiler.passes.lower_operators import lower_operators
+from compiler.passes.lower_transposed import lower_transposed
+from compiler.passes.open_windows import open_windows
 from compiler.passes.pack_layout import pack_layout
 from targets import Profile
 
@@ -32,10 +34,10 @@ class Phase:
 
 def phases(profile: Profile) -> list[Phase]:
     graph = [
-        Phase("fold", (fold_affine, lower_operators, relax.transform.EliminateCommonSubexpr()))
+        Phase("fold", (fold_affine, lower_transposed, lower_operators, relax.transform.EliminateCommonSubexpr()))
     ]
     layout = partial(pack_layout, lanes=profile.isa.lanes)
-    return [*graph, Phase("layout", (layout,)), Phase("fuse", (fuse,))]
+    return [*graph, Phase("layout", (layout, open_windows)), Phase("fuse", (fuse,))]
 
 
 def lower(module: tvm.IRModule, profile: Profile) -> tvm.IRModule:
@@ -53,12 +55,10 @@ def schedule(module: tvm.IRModule, profile: Profile) -> Lowered:
     default.
     """
     kernels = {}
-    for var in sorted(module.get_global_vars(), key=lambda v: str(v.name_hint)):
-        name = str(var.name_hint)
-        if name == "main":
-            continue
-        work = Workload(module[var])
-        template = choose(work, profile)
+    names = sorted(str(var.name_hint) for var in module.get_global_vars())
+    works = {name: Workload(module[name]) for name in names if name != "main"}
+    templates = choose_all(works.values(), profile)
+    for (name, work), template in zip(works.items(), templates, strict=True):
         point = template.default(work, profile)
         kernels[name] = Kernel(
             name, work, template.name, point, template.apply(work, profile, point, name)

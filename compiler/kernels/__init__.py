@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from compiler.errors import ClientError
+from compiler.kernels.contraction import Contraction
 from compiler.kernels.conv2d import DirectConv
 from compiler.kernels.depthwise import Depthwise, Pool
 from compiler.kernels.elementwise import Elementwise, Pieces
 from compiler.kernels.matmul import Matmul
 from compiler.kernels.reduce import Reduce
-from compiler.kernels.resize import Resize
 from compiler.kernels.rows import Rows
+from compiler.kernels.scan import Scan
+from compiler.kernels.scatter import Scatter
+from compiler.kernels.select import Select
 from compiler.kernels.template import Template
 from compiler.kernels.workload import Workload
 from targets import Profile
@@ -18,20 +24,36 @@ TEMPLATES: tuple[Template, ...] = (
     Depthwise(),
     Pool(),
     Matmul(),
+    Contraction(),
     Reduce(),
     Rows(),
-    Resize(),
+    Select(),
+    Scan(),
+    Scatter(),
     Pieces(),
     Elementwise(),
 )
 
 
-class NoTemplate(Exception):
-    """No template accepts the workload: its operator has no kernel yet."""
-
-
 def choose(work: Workload, profile: Profile) -> Template:
-    for template in TEMPLATES:
-        if template.accepts(work, profile):
-            return template
-    raise NoTemplate(f"no kernel for {work.operator} of {work.output[1]} {list(work.output[0])}")
+    return choose_all([work], profile)[0]
+
+
+def choose_all(works: Iterable[Workload], profile: Profile) -> list[Template]:
+    """The template of each workload. Raises ClientError, naming every workload that has none."""
+    found: list[Template] = []
+    missing: list[str] = []
+    for work in works:
+        template = next((t for t in TEMPLATES if t.accepts(work, profile)), None)
+        if template is None:
+            shape, dtype = work.output
+            missing.append(f"{work.operator} of {dtype} {list(shape)}")
+        else:
+            found.append(template)
+    if missing:
+        raise ClientError(
+            "The model needs operators that no kernel computes yet: "
+            + ", ".join(dict.fromkeys(missing))
+            + ". Replace them in the model, or compute them outside of it."
+        )
+    return found

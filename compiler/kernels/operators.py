@@ -273,7 +273,7 @@ def clamp(index: Expr, extent: int) -> Expr:
     return tirx.max(tirx.min(index, extent - 1), 0)
 
 
-def _position(index: Expr, extent: int) -> Expr:
+def at_position(index: Expr, extent: int) -> Expr:
     """An index read from data, negative from the end, kept inside."""
     small = index.astype("int32") if element_type(index) != "int32" else index
     return clamp(tirx.Select(small < 0, small + extent, small), extent)
@@ -285,7 +285,7 @@ def take(call: relax.Call, args: list[Value]) -> Value:
     axis = 0 if call.attrs.axis is None else int(call.attrs.axis) % len(data.shape)
 
     def compute(i: Index) -> Expr:
-        chosen = _position(indices.at(i[axis : axis + rank]), data.shape[axis])
+        chosen = at_position(indices.at(i[axis : axis + rank]), data.shape[axis])
         return data.at((*i[:axis], chosen, *i[axis + rank :]))
 
     return result(call, compute)
@@ -296,7 +296,7 @@ def gather_elements(call: relax.Call, args: list[Value]) -> Value:
     axis = int(call.attrs.axis) % len(data.shape)
 
     def compute(i: Index) -> Expr:
-        return data.at((*i[:axis], _position(indices.at(i), data.shape[axis]), *i[axis + 1 :]))
+        return data.at((*i[:axis], at_position(indices.at(i), data.shape[axis]), *i[axis + 1 :]))
 
     return result(call, compute)
 
@@ -307,7 +307,7 @@ def gather_nd(call: relax.Call, args: list[Value]) -> Value:
 
     def compute(i: Index) -> Expr:
         chosen = [
-            _position(indices.at((*i[: rank - 1], tirx.const(n, "int32"))), data.shape[batch + n]) for n in range(depth)
+            at_position(indices.at((*i[: rank - 1], tirx.const(n, "int32"))), data.shape[batch + n]) for n in range(depth)
         ]
         return data.at((*i[:batch], *chosen, *i[rank - 1 :]))
 
@@ -323,6 +323,38 @@ def one_hot(call: relax.Call, args: list[Value]) -> Value:
         return tirx.Select(index.astype("int32") == i[axis], const(_number(on), dtype_of(call)), const(_number(off), dtype_of(call)))
 
     return result(call, compute)
+
+
+def resize(call: relax.Call, args: list[Value]) -> Value:
+    """data [N, C, H, W] or packed; for each output row and column the elements (indices [H', T]) and, unless
+    there is but one, how much of each (weights [H', T]).
+    """
+    data, rows, columns, *weights = args
+
+    def compute(i: Index) -> Expr:
+        n, c, y, x, *lane = i
+        total: Expr | None = None
+        for t in range(rows.shape[1]):
+            row = _line(data, (n, c, rows.at((y, const(t, "int32")))), columns, weights[1:], x, lane)
+            row = row * weights[0].at((y, const(t, "int32"))) if weights else row
+            total = row if total is None else total + row
+        assert total is not None
+        return total.astype(dtype_of(call)) if element_type(total) != dtype_of(call) else total
+
+    return result(call, compute)
+
+
+def _line(data: Value, row: Index, columns: Value, weights: list[Value], x: Expr, lane: list[Expr]) -> Expr:
+    """A row's elements around x, weighted."""
+    total: Expr | None = None
+    for t in range(columns.shape[1]):
+        at = (x, const(t, "int32"))
+        element = data.at((*row, columns.at(at), *lane))
+        if weights:
+            element = element.astype(weights[0].dtype) * weights[0].at(at)
+        total = element if total is None else total + element
+    assert total is not None
+    return total
 
 
 def pack(call: relax.Call, args: list[Value]) -> Value:
@@ -380,5 +412,5 @@ MOVES: dict[str, Operator] = {
         "permute_dims": permute_dims, "broadcast_to": broadcast_to, "tile": tile, "repeat": repeat, "flip": flip,
         "strided_slice": strided_slice, "reshape": reshape, "expand_dims": reshape, "squeeze": reshape}.items()},
     "relax.take": take, "relax.gather_elements": gather_elements, "relax.gather_nd": gather_nd,
-    "relax.one_hot": one_hot, "neoc.pack": pack, "neoc.unpack": unpack,
+    "relax.one_hot": one_hot, "neoc.pack": pack, "neoc.unpack": unpack, "neoc.resize": resize,
 }  # fmt: skip

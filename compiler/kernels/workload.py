@@ -149,7 +149,8 @@ class Bound:
     def _value(self, expr: relax.Expr) -> Value:
         if isinstance(expr, GenericConst):
             array = np.asarray(expr.value.numpy())
-            return Value((), str(array.dtype), lambda _: tirx.const(array.item(), str(array.dtype)))
+            number = tirx.const(array.item(), str(array.dtype))
+            return Value(self._shape(array.shape), str(array.dtype), lambda _: number)
         return self._values[expr]
 
 

@@ -157,13 +157,13 @@ def _function(bindings: list[relax.VarBinding]) -> tuple[relax.Function, list[re
     arguments: list[relax.Expr] = []
     known: dict[relax.Var, relax.Expr] = {}
 
-    def parameter(expr: relax.Expr) -> relax.Expr:
+    def parameter(expr: relax.Expr, smallest: int) -> relax.Expr:
         if isinstance(expr, relax.Tuple):
-            return relax.Tuple([parameter(f) for f in expr.fields])
+            return relax.Tuple([parameter(f, smallest) for f in expr.fields])
         if isinstance(expr, relax.Var) and expr in known:
             return known[expr]
         is_tensor = isinstance(expr, relax.Var) or (
-            isinstance(expr, GenericConst) and _size(expr) > 1
+            isinstance(expr, GenericConst) and _size(expr) >= smallest
         )
         if not is_tensor or (isinstance(expr, relax.Var) and expr in inside):
             return expr
@@ -178,7 +178,9 @@ def _function(bindings: list[relax.VarBinding]) -> tuple[relax.Function, list[re
     body: list[relax.VarBinding] = []
     for binding in bindings:
         call = binding.value
-        made = relax.Call(call.op, [parameter(a) for a in call.args], call.attrs, call.ty_args)
+        smallest = 2 if operator_of(call) in INJECTIVE else 1  # anchors read buffers
+        operands = [parameter(a, smallest) for a in call.args]
+        made = relax.Call(call.op, operands, call.attrs, call.ty_args)
         normal = builder.normalize(made)
         var = relax.DataflowVar(f"v{len(body)}", normal.ty)
         known[binding.var] = var

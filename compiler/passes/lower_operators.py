@@ -1,14 +1,25 @@
-"""Operators without a kernel of their own, in terms of those that have one: split, transposed convolution."""
+"""Operators without a kernel of their own, in terms of those that have one.
+
+    split          -> slices                     topk -> neoc.topk for the indices, a gather for the values
+    softmax        -> along the last axis        cumsum -> across rows, or in blocks
+    matmul         -> of matrices                image.resize2d -> neoc.resize with tables of elements and weights
+"""
 
 from __future__ import annotations
 
-import numpy as np
+import math
+from collections.abc import Callable
+
 import tvm
 from tvm import relax
-from tvm.ir import GenericConst
 
 from compiler.kernels.operators import VIEWS, shape_of
-from compiler.passes.rewriter import Rewriter, array_of, constant
+from compiler.passes.resampling import table
+from compiler.passes.rewriter import Rewriter, constant, own
+
+ROWS = 8  # rows from which a cumulative sum runs across them
+BLOCKS = 64  # pieces of a long cumulative sum
+SHORT = 1024  # elements of a row that need no blocks
 
 
 def lower_operators(module: tvm.IRModule) -> tvm.IRModule:
@@ -16,14 +27,24 @@ def lower_operators(module: tvm.IRModule) -> tvm.IRModule:
 
 
 class _Lowerer(Rewriter):
+    def __init__(self, module: tvm.IRModule) -> None:
+        super().__init__(module)
+        self.rules: dict[str, Callable[[relax.Call, str], relax.Expr | None]] = {
+            "relax.split": self._split,
+            "relax.topk": self._topk,
+            "relax.cumsum": self._cumsum,
+            "relax.matmul": self._matmul,
+            "relax.nn.softmax": self._softmax,
+            "relax.nn.log_softmax": self._softmax,
+            "relax.nn.layer_norm": self._layer_norm,
+            "relax.image.resize2d": self._resize,
+        }
+
     def visit(self, var: relax.Var, value: relax.Expr) -> relax.Expr:
-        if isinstance(value, relax.Call):
-            if value.op.name == "relax.split":
-                return relax.Tuple(self._split(value, var.name))
-            if value.op.name == "relax.nn.conv2d_transpose" and isinstance(
-                value.args[1], GenericConst
-            ):
-                return self._conv_transpose(value, var.name)
+        if isinstance(value, relax.Call) and value.op.name in self.rules:
+            lowered = self.rules[value.op.name](value, var.name)
+            if lowered is not None:
+                return lowered
         if isinstance(value, relax.TupleGetItem):
             parts = self.use(value.tuple_value)
             if isinstance(parts, relax.Tuple):
@@ -38,105 +59,126 @@ class _Lowerer(Rewriter):
             root = result
             while root in self.producer and self.producer[root].op.name in VIEWS:
                 root = self.producer[root].args[0]
-            results.append(
-                result
-                if root in self.producer
-                else self.emit(relax.op.astype(result, result.ty.dtype), "copy")
-            )
+            known = root in self.producer
+            copy = result if known else relax.op.astype(result, result.ty.dtype)
+            results.append(result if known else self.emit(copy, "copy"))
         return relax.Tuple(results)
 
-    def _split(self, call: relax.Call, name: str) -> list[relax.Var]:
+    def _split(self, call: relax.Call, name: str) -> relax.Expr:
         data = self.use(call.args[0])
         axis = int(call.attrs.axis) % len(shape_of(data))
         start, parts = 0, []
         for n, field in enumerate(call.ty.fields):
-            extent = int(field.shape[axis])
-            parts.append(
-                self.emit(
-                    relax.op.strided_slice(data, [axis], [start], [start + extent]), f"{name}_{n}"
-                )
-            )
-            start += extent
-        return parts
+            stop = start + int(field.shape[axis])
+            piece = relax.op.strided_slice(data, [axis], [start], [stop])
+            parts.append(self.emit(piece, f"{name}_{n}"))
+            start = stop
+        return relax.Tuple(parts)
 
-    def _conv_transpose(self, call: relax.Call, name: str) -> relax.Expr:
-        """One convolution that computes the s x s output phases as channels, then their interleaving.
+    def _along_last(
+        self, data: relax.Expr, axis: int, name: str, function: Callable[[relax.Expr], relax.Expr]
+    ) -> relax.Expr:
+        """function(data with `axis` as the last one), put back."""
+        order = list(range(len(shape_of(data))))
+        order.append(order.pop(axis))
+        if order == sorted(order):
+            return self.emit(function(data), name)
+        moved = self.emit(relax.op.permute_dims(data, order), name)
+        back = [order.index(a) for a in range(len(order))]
+        return self.emit(relax.op.permute_dims(self.emit(function(moved), name), back), name)
 
-        Output y = s * q + p collects the kernel rows k with (y + pad - k * dilation) divisible by s.
-        """
-        weight = array_of(call.args[1])
-        assert weight is not None
-        strides, dilation, groups = (
-            _pair(call.attrs.strides),
-            _pair(call.attrs.dilation),
-            int(call.attrs.groups),
-        )
-        top, left = (int(p) for p in call.attrs.padding[:2])
-        phases_h = _phases(weight.shape[2], strides[0], top, dilation[0])
-        phases_w = _phases(weight.shape[3], strides[1], left, dilation[1])
-        kernel, before = _phase_kernel(weight, groups, phases_h, phases_w)
-        n, _, height, width = shape_of(call.args[0])
-        out_channels, out_h, out_w = shape_of(call)[1:]
-        blocks = (-(-out_h // strides[0]), -(-out_w // strides[1]))
-        after = [
-            b + k - 1 - p - e
-            for b, k, p, e in zip(blocks, kernel.shape[2:], before, (height, width), strict=True)
+    def _topk(self, call: relax.Call, name: str) -> relax.Expr:
+        data, a = self.use(call.args[0]), call.attrs
+        axis = int(a.axis) % len(shape_of(data))
+        count = shape_of(data)[axis] if int(a.k) < 1 else min(int(a.k), shape_of(data)[axis])
+
+        def indices(x: relax.Expr) -> relax.Expr:
+            settings = relax.ShapeExpr([count, int(bool(a.largest))])
+            return own("neoc.topk", [x, settings], (*shape_of(x)[:-1], count), "int64")
+
+        places = self._along_last(data, axis, name, indices)
+        if a.ret_type == "indices":
+            return self._cast(places, str(a.dtype), name)
+        values = self.emit(relax.op.gather_elements(data, places, axis=axis), name)
+        if a.ret_type == "values":
+            return values
+        return relax.Tuple([values, self._cast(places, str(a.dtype), name)])
+
+    def _cast(self, data: relax.Expr, dtype: str, name: str) -> relax.Expr:
+        return data if str(data.ty.dtype) == dtype else self.emit(relax.op.astype(data, dtype), name)
+
+    def _softmax(self, call: relax.Call, name: str) -> relax.Expr:
+        function = {
+            "relax.nn.softmax": relax.op.nn.softmax,
+            "relax.nn.log_softmax": relax.op.nn.log_softmax,
+        }[call.op.name]
+        data, kind = self.use(call.args[0]), str(call.ty.dtype)
+        wide = self._cast(data, "float32", name) if kind == "float16" else data
+        axis = int(call.attrs.axis) % len(shape_of(data))
+        return self._cast(self._along_last(wide, axis, name, lambda x: function(x, -1)), kind, name)
+
+    def _layer_norm(self, call: relax.Call, name: str) -> relax.Expr | None:
+        """Half precision is computed in single."""
+        if str(call.ty.dtype) != "float16":
+            return None
+        operands = [self._cast(self.use(a), "float32", name) for a in call.args]
+        wide = self.emit(relax.Call(call.op, operands, call.attrs), name)
+        return self._cast(wide, "float16", name)
+
+    def _matmul(self, call: relax.Call, name: str) -> relax.Expr | None:
+        """A vector is a matrix of one row or column."""
+        left, right = (self.use(a) for a in call.args)
+        if len(shape_of(left)) > 1 and len(shape_of(right)) > 1:
+            return None
+        if len(shape_of(left)) == 1:
+            left = self.emit(relax.op.reshape(left, (1, *shape_of(left))), name)
+        if len(shape_of(right)) == 1:
+            right = self.emit(relax.op.reshape(right, (*shape_of(right), 1)), name)
+        product = self.emit(relax.op.matmul(left, right, call.attrs.out_dtype), name)
+        return self.emit(relax.op.reshape(product, shape_of(call)), name)
+
+    def _cumsum(self, call: relax.Call, name: str) -> relax.Expr:
+        data, kind, a = self._cast(self.use(call.args[0]), str(call.ty.dtype), name), str(call.ty.dtype), call.attrs
+        if a.axis is None:
+            data, axis = self.emit(relax.op.reshape(data, (math.prod(shape_of(data)),)), name), 0
+        else:
+            axis = int(a.axis) % len(shape_of(data))
+        shape = shape_of(data)
+        if any(e > 1 for e in shape[axis + 1 :]):
+            return self.emit(relax.op.cumsum(data, axis, kind, bool(a.exclusive)), name)
+        rows, extent = math.prod(shape[:axis]), shape[axis]
+        flat = self.emit(relax.op.reshape(data, (rows, extent)), name)
+        return self.emit(relax.op.reshape(self._running(flat, bool(a.exclusive), kind, name), shape), name)
+
+    def _running(self, data: relax.Expr, exclusive: bool, kind: str, name: str) -> relax.Expr:
+        """Cumulative sums along the rows of a matrix: rows as lanes; few long rows in blocks that become rows."""
+        rows, extent = shape_of(data)
+        if rows >= ROWS:
+            across = self.emit(relax.op.permute_dims(data, [1, 0]), name)
+            summed = self.emit(relax.op.cumsum(across, 0, kind, exclusive), name)
+            return self.emit(relax.op.permute_dims(summed, [1, 0]), name)
+        if extent <= SHORT:
+            return self.emit(relax.op.cumsum(data, 1, kind, exclusive), name)
+        length = -(-extent // BLOCKS)
+        padded = self.emit(relax.op.nn.pad(data, [0, 0, 0, BLOCKS * length - extent]), name)
+        blocks = self.emit(relax.op.reshape(padded, (rows * BLOCKS, length)), name)
+        inside = self._running(blocks, exclusive, kind, name)
+        totals = self.emit(relax.op.reshape(relax.op.sum(blocks, [1]), (rows, BLOCKS)), name)
+        starts = self.emit(relax.op.cumsum(totals, 1, kind, True), name)
+        starts = self.emit(relax.op.reshape(starts, (rows * BLOCKS, 1)), name)
+        whole = self.emit(relax.op.reshape(relax.op.add(inside, starts), (rows, BLOCKS * length)), name)
+        return self.emit(relax.op.strided_slice(whole, [1], [0], [extent]), name)
+
+    def _resize(self, call: relax.Call, name: str) -> relax.Expr | None:
+        data, a = self.use(call.args[0]), call.attrs
+        if str(a.layout) != "NCHW":
+            return None
+        sizes = zip(shape_of(data)[2:], shape_of(call)[2:], strict=True)
+        tables = [table(length, output, a) for length, output in sizes]
+        if any(t is None for t in tables):
+            return None
+        operands = [constant(t[0]) for t in tables if t] + [
+            constant(t[1].astype("float32")) for t in tables if t and t[1] is not None
         ]
-        data = self.use(call.args[0])
-        crop = [max(-p, 0) for p in before]
-        if any(crop):
-            data = self.emit(relax.op.strided_slice(data, [2, 3], crop, [height, width]), name)
-        pads = [max(p, 0) for p in (*before, *after)]
-        conv = self.emit(
-            relax.op.nn.conv2d(data, constant(kernel), padding=pads, groups=groups), name
-        )
-        if any(a < 0 for a in after):
-            conv = self.emit(relax.op.strided_slice(conv, [2, 3], [0, 0], list(blocks)), name)
-        s, t = strides
-        split = self.emit(relax.op.reshape(conv, (n, out_channels, s, t, *blocks)), name)
-        moved = self.emit(relax.op.permute_dims(split, [0, 1, 4, 2, 5, 3]), name)
-        whole = self.emit(
-            relax.op.reshape(moved, (n, out_channels, blocks[0] * s, blocks[1] * t)), name
-        )
-        if (blocks[0] * s, blocks[1] * t) == (out_h, out_w):
-            return whole
-        return self.emit(relax.op.strided_slice(whole, [2, 3], [0, 0], [out_h, out_w]), name)
-
-
-def _pair(values: object) -> tuple[int, int]:
-    first, second = (int(v) for v in values)  # type: ignore[attr-defined]
-    return first, second
-
-
-def _phases(extent: int, stride: int, padding: int, dilation: int) -> list[dict[int, int]]:
-    """For each phase p of the output: input offset -> kernel index, where out[s*q + p] += in[q + offset] * w[k]."""
-    phases = []
-    for p in range(stride):
-        taps = {}
-        for k in range(extent):
-            distance = p + padding - k * dilation
-            if distance % stride == 0:
-                taps[distance // stride] = k
-        phases.append(taps)
-    return phases
-
-
-def _phase_kernel(
-    weight: np.ndarray, groups: int, rows: list[dict[int, int]], columns: list[dict[int, int]]
-) -> tuple[np.ndarray, tuple[int, int]]:
-    """IOHW weights as OIHW weights of O * s * t channels, and the padding before that their offsets need."""
-    in_channels, per_group = weight.shape[:2]
-    low = [min((min(t) for t in phases if t), default=0) for phases in (rows, columns)]
-    high = [max((max(t) for t in phases if t), default=0) for phases in (rows, columns)]
-    size = [h - b + 1 for b, h in zip(low, high, strict=True)]
-    grouped = weight.reshape(groups, in_channels // groups, per_group, *weight.shape[2:]).transpose(
-        0, 2, 1, 3, 4
-    )
-    flat = grouped.reshape(groups * per_group, in_channels // groups, *weight.shape[2:])  # OIHW
-    kernel = np.zeros((flat.shape[0], len(rows), len(columns), flat.shape[1], *size), weight.dtype)
-    for p, row in enumerate(rows):
-        for q, column in enumerate(columns):
-            for y, ky in row.items():
-                for x, kx in column.items():
-                    kernel[:, p, q, :, y - low[0], x - low[1]] = flat[:, :, ky, kx]
-    return kernel.reshape(-1, flat.shape[1], *size), (-low[0], -low[1])
+        kind = str(call.ty.dtype)
+        return self.emit(own("neoc.resize", [data, *operands], shape_of(call), kind), name)

@@ -18,7 +18,8 @@ from tvm.ir import GenericConst
 
 from compiler.kernels.conv2d import WIDEST
 from compiler.kernels.operators import ELEMENTWISE, integers, shape_of
-from compiler.passes.rewriter import Rewriter, array_of, constant
+from compiler.kernels.workload import operator_of
+from compiler.passes.rewriter import Rewriter, array_of, constant, own
 
 Shape = tuple[int, ...]
 POOLS = {
@@ -29,11 +30,6 @@ POOLS = {
 
 def pack_layout(module: tvm.IRModule, lanes: int) -> tvm.IRModule:
     return _Packer(module, lanes).run()
-
-
-def own(operator: str, operands: list[relax.Expr], shape: Shape, dtype: str) -> relax.Call:
-    """A call of one of our own operators; integers travel as ShapeExpr."""
-    return relax.op.call_pure_packed(operator, *operands, ty_args=relax.TensorType(shape, dtype))
 
 
 class _Packer(Rewriter):
@@ -57,13 +53,13 @@ class _Packer(Rewriter):
             "relax.concat": self._concat,
             "relax.strided_slice": self._slice,
             "relax.nn.pad": self._pad,
-            "relax.image.resize2d": self._resize,
+            "neoc.resize": self._resize,
             **dict.fromkeys(ELEMENTWISE, self._elementwise),
         }
 
     def visit(self, var: relax.Var, value: relax.Expr) -> relax.Expr:
-        if isinstance(value, relax.Call) and value.op.name in self.rules:
-            done = self.rules[value.op.name](value, var.name)
+        if isinstance(value, relax.Call) and operator_of(value) in self.rules:
+            done = self.rules[operator_of(value)](value, var.name)
             if done is not None and shape_of(done) == shape_of(var):
                 return done
             if done is not None:
@@ -240,13 +236,13 @@ class _Packer(Rewriter):
         return self.emit(relax.op.nn.pad(self.packed[data], [*widths, 0, 0], mode, fill), name)
 
     def _resize(self, call: relax.Call, name: str) -> relax.Expr | None:
-        data, a = call.args[0], call.attrs
+        _, data, *tables = call.args
         if not self._is_packed(data):
             return None
-        modes = (a.method, a.coordinate_transformation_mode, a.rounding_method)
-        numbers = (a.cubic_alpha, a.cubic_exclude, a.extrapolation_value)
-        where = (self.packed[data], call.args[1], list(a.roi), f"NCHW{self.lanes}c")
-        return self.emit(relax.op.image.resize2d(*where, *modes, *numbers), name)
+        target = self._packed_shape(shape_of(call))
+        return self.emit(
+            own("neoc.resize", [self.packed[data], *tables], target, str(call.ty.dtype)), name
+        )
 
     def _elementwise(self, call: relax.Call, name: str) -> relax.Expr | None:
         shape = shape_of(call)
