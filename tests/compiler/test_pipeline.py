@@ -58,7 +58,7 @@ def test_the_report_names_template_and_point(tmp_path: Path, device: str) -> Non
 def test_every_step_can_be_kept(tmp_path: Path, keep: Path) -> None:
     nets.lower(nets.load(nets.net(), tmp_path))
     names = [path.name for path in sorted(keep.iterdir())]
-    phases = [phase.name for phase in pipeline.phases(targets.get(nets.DEVICE))]
+    phases = ["imported", *(p.name for p in pipeline.phases(targets.get(nets.DEVICE)))]
     relax = [f"{n:02d}-relax-{phase}.py" for n, phase in enumerate(phases, 1)]
     assert names == [*relax, f"{len(phases) + 1:02d}-kernels.tir.py"]
     assert all(path.read_text() for path in keep.iterdir())

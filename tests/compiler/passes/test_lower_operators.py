@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 import tvm
 
 from compiler.passes.lower_operators import lower_operators
@@ -35,32 +34,22 @@ def test_a_split_is_slices(tmp_path: Path) -> None:
     assert lowered(text, tmp_path, random(2, 5)) == ["relax.strided_slice"] * 2
 
 
-# kernel, attributes, groups
-TRANSPOSED = [
-    ((2, 2), "strides = [2, 2]", 1),
-    ((3, 3), "strides = [2, 2], pads = [1, 1, 1, 1]", 1),
-    ((3, 3), "strides = [2, 2], pads = [1, 1, 1, 1], output_padding = [1, 1]", 1),
-    ((4, 4), "strides = [2, 2], pads = [1, 1, 1, 1]", 2),
-    ((3, 2), "strides = [3, 1], pads = [0, 1, 2, 0]", 1),
-    ((2, 2), "strides = [3, 3]", 1),  # rows of the output that no weight reaches
-    ((3, 3), "dilations = [2, 2], strides = [2, 2]", 1),
-    ((1, 1), "strides = [2, 2], pads = [1, 1, 1, 1]", 1),
-    ((5, 5), "pads = [4, 4, 4, 4]", 1),
-]
+def test_a_softmax_is_along_the_last_axis(tmp_path: Path) -> None:
+    body = "y = Softmax <axis = {}> (x)"
+    signature = "(float[2, 3, 4] x) => (float[2, 3, 4] y)"
+    moved = ["relax.permute_dims", "relax.nn.softmax", "relax.permute_dims"]
+    x = random(2, 3, 4)
+    assert lowered(nets.text(signature, body.format(1)), tmp_path, x) == moved
+    assert lowered(nets.text(signature, body.format(-1)), tmp_path, x) == ["relax.nn.softmax"]
 
 
-@pytest.mark.parametrize(("kernel", "attributes", "groups"), TRANSPOSED)
-def test_a_transposed_convolution_is_one_convolution(
-    kernel: tuple[int, int], attributes: str, groups: int, tmp_path: Path
-) -> None:
+def test_a_product_is_of_matrices(tmp_path: Path) -> None:
     text = nets.text(
-        "(float[1, 4, 5, 6] x) => (y)",
-        f"y = ConvTranspose <{attributes}, group = {groups}> (x, w)",
-        {"w": random(4, 3, *kernel)},
+        "(float[3] x, float[2, 3, 4] m, float[4] z) => (a, b, c)",
+        "a = MatMul(x, m) b = MatMul(m, z) c = MatMul(x, x)",
     )
-    operators = lowered(text, tmp_path, random(1, 4, 5, 6))
-    assert operators.count("relax.nn.conv2d") == 1
-    assert "relax.nn.conv2d_transpose" not in operators
+    operators = lowered(text, tmp_path, random(3), random(2, 3, 4), random(4))
+    assert set(operators) == {"relax.reshape", "relax.matmul"}
 
 
 def test_an_output_has_a_place_of_its_own(tmp_path: Path) -> None:
@@ -75,6 +64,6 @@ def test_an_output_has_a_place_of_its_own(tmp_path: Path) -> None:
 
 
 def test_what_has_kernels_is_left_alone(tmp_path: Path) -> None:
-    text = nets.text("(float[2, 3] x) => (float[2, 3] y)", "a = Relu(x) y = Softmax(a)")
+    text = nets.text("(float[2, 3] x) => (float[2, 3] y)", "a = Relu(x) y = Exp(a)")
     module = nets.load(text, tmp_path).module
     tvm.ir.assert_structural_equal(lower_operators(module), module)
