@@ -14,7 +14,7 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
 from compiler.kernels.emit import PARALLEL_WORK, kernel, loop, registers, store_row, vector_at
-from compiler.kernels.operators import shape_of
+from compiler.kernels.operators import dtype_of, shape_of
 from compiler.kernels.fold import INDEPENDENT, SUM, Monoid, across, least
 from compiler.kernels.template import FIXED, Point, Space
 from compiler.kernels.value import ZERO, Expr, Index, Value, ravel, unravel
@@ -23,14 +23,17 @@ from compiler.kernels.workload import Bound, Workload
 from targets import Profile
 
 MAX = Monoid(least, tirx.max)  # NaN comes through exp
-SIZED = "float32"
 
 
 class Rows:
     name = "rows"
 
     def accepts(self, work: Workload, profile: Profile) -> bool:
-        return work.operator in EMITTERS and _trailing(work) and work.output[1] == SIZED
+        return (
+            work.operator in EMITTERS
+            and dtype_of(work.anchor) in ("float32", "float64")
+            and _trailing(work)
+        )
 
     def space(self, work: Workload, profile: Profile) -> Space:
         return FIXED
@@ -47,7 +50,7 @@ class Rows:
             bound = work.bind(buffers)
             with loop(math.prod(outer), parallel=math.prod(shape) >= PARALLEL_WORK) as task:
                 place = tuple(T.bind(i) if not isinstance(i, tirx.IntImm) else i for i in unravel(task, outer))
-                row = _Row(place, inner, profile.isa.lanes, buffers[-1], shape)
+                row = _Row(place, inner, profile.isa.lanes, buffers[-1], shape, dtype_of(work.anchor))
                 EMITTERS[work.operator](work, bound, row)
         return done[0]
 
@@ -69,9 +72,9 @@ def _trailing(work: Workload) -> bool:
 class _Row:
     """The elements of one row, walked by vectors."""
 
-    def __init__(self, place: Index, inner: tuple[int, ...], lanes: int, out: tirx.Buffer, shape: tuple[int, ...]) -> None:
+    def __init__(self, place: Index, inner: tuple[int, ...], lanes: int, out: tirx.Buffer, shape: tuple[int, ...], dtype: str) -> None:
         self.place, self.inner, self.lanes, self.out, self.shape = place, inner, lanes, out, shape
-        self.extent = math.prod(inner)
+        self.dtype, self.extent = dtype, math.prod(inner)
 
     def index(self, at: Expr) -> Index:
         return (*self.place, *unravel(at, self.inner))
@@ -80,12 +83,12 @@ class _Row:
         """All elements combined, by several accumulators of a vector each."""
         whole, rest = divmod(self.extent, self.lanes)
         independent = min(INDEPENDENT, whole)
-        total = registers(1, 1)
-        T.buffer_store(total, monoid.start(SIZED), [0])
+        total = registers(1, 1, self.dtype)
+        T.buffer_store(total, monoid.start(self.dtype), [0])
         if whole:
-            acc = registers(independent, self.lanes)
+            acc = registers(independent, self.lanes, self.dtype)
             for n in range(independent):
-                T.buffer_store(acc, tirx.Broadcast(monoid.start(SIZED), self.lanes), [vector_at(n * self.lanes, self.lanes)])
+                T.buffer_store(acc, tirx.Broadcast(monoid.start(self.dtype), self.lanes), [vector_at(n * self.lanes, self.lanes)])
             lane = tirx.Var("lane", "int32")
 
             def add(n: int, first: Expr) -> None:
@@ -109,7 +112,7 @@ class _Row:
         return T.bind(total[0])
 
     def store(self, element: Callable[[Expr], Expr]) -> None:
-        value = Value((self.extent,), SIZED, lambda i: element(i[0]))
+        value = Value((self.extent,), str(self.out.dtype), lambda i: element(i[0]))
         start = ravel((*self.place, *[ZERO] * len(self.inner)), self.shape)
         store_row(self.out, value, (), ZERO, self.extent, self.lanes, lambda i: start + i[0])
 
@@ -121,15 +124,23 @@ class _Row:
 def _result(work: Workload, bound: Bound, row: _Row, element: Callable[[Expr], Expr]) -> Callable[[Expr], Expr]:
     """An element of the row after everything fused behind the anchor."""
     assert work.anchor is not None
-    value = bound.result(Value(shape_of(work.anchor), SIZED, lambda i: element(ravel(i[len(row.place) :], row.inner))))
+    value = bound.result(Value(shape_of(work.anchor), row.dtype, lambda i: element(ravel(i[len(row.place) :], row.inner))))
     return lambda at: value.at(row.index(at))
 
 
 def _softmax(work: Workload, bound: Bound, row: _Row) -> None:
     source = bound.operands()[0]
     largest = row.reduce(MAX, lambda i: source.at(row.index(i)))
-    row.store(lambda i: tirx.exp(source.at(row.index(i)) - largest))
-    scale = T.bind(tirx.const(1.0, SIZED) / row.reduce(SUM, row.stored))
+
+    def power(i: Expr) -> Expr:
+        return tirx.exp(source.at(row.index(i)) - largest)
+
+    if str(row.out.dtype) != row.dtype:  # too coarse to keep the powers
+        total = T.bind(tirx.const(1.0, row.dtype) / row.reduce(SUM, power))
+        row.store(_result(work, bound, row, lambda i: power(i) * total))
+        return
+    row.store(power)
+    scale = T.bind(tirx.const(1.0, row.dtype) / row.reduce(SUM, row.stored))
     row.store(_result(work, bound, row, lambda i: row.stored(i) * scale))
 
 
@@ -145,7 +156,7 @@ def _layer_norm(work: Workload, bound: Bound, row: _Row) -> None:
     assert work.anchor is not None
     attrs = work.anchor.attrs
     source, gamma, beta = bound.operands()
-    count = tirx.const(float(row.extent), SIZED)
+    count = tirx.const(float(row.extent), row.dtype)
     mean = T.bind(row.reduce(SUM, lambda i: source.at(row.index(i))) / count)
 
     def centred(i: Expr) -> Expr:
@@ -156,7 +167,7 @@ def _layer_norm(work: Workload, bound: Bound, row: _Row) -> None:
         return value * value
 
     variance = T.bind(row.reduce(SUM, squared) / count)
-    scale = T.bind(tirx.const(1.0, SIZED) / tirx.sqrt(variance + tirx.const(float(attrs.epsilon), SIZED)))
+    scale = T.bind(tirx.const(1.0, row.dtype) / tirx.sqrt(variance + tirx.const(float(attrs.epsilon), row.dtype)))
 
     def normal(i: Expr) -> Expr:
         value = centred(i) * scale

@@ -177,8 +177,9 @@ class _Lowerer(Rewriter):
         tables = [table(length, output, a) for length, output in sizes]
         if any(t is None for t in tables):
             return None
-        operands = [constant(t[0]) for t in tables if t] + [
-            constant(t[1].astype("float32")) for t in tables if t and t[1] is not None
-        ]
         kind = str(call.ty.dtype)
+        wide = "float64" if kind == "float64" else "float32"
+        operands = [constant(t[0]) for t in tables if t] + [
+            constant(t[1].astype(wide)) for t in tables if t and t[1] is not None
+        ]
         return self.emit(own("neoc.resize", [data, *operands], shape_of(call), kind), name)
