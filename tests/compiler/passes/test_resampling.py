@@ -22,10 +22,9 @@ def attributes(method: str, mode: str = "half_pixel", **others: object) -> Any:
 def test_weights_share_a_whole(method: str, mode: str, length: int, output: int) -> None:
     made = table(length, output, attributes(method, mode))
     assert made is not None and made[1] is not None
-    places, weights = made
-    assert places.shape == weights.shape == (output, 2 if method == "linear" else 4)
-    assert places.min() >= 0 and places.max() < length
-    np.testing.assert_allclose(weights.sum(axis=1), 1)
+    assert made[0].shape == made[1].shape == (output, 2 if method == "linear" else 4)
+    assert made[0].min() >= 0 and made[0].max() < length
+    np.testing.assert_allclose(made[1].sum(axis=1), 1)
 
 
 @pytest.mark.parametrize("method", ["linear", "cubic"])
