@@ -32,22 +32,34 @@ def typed(dtype: str, lanes: int) -> str:
     return dtype if lanes == 1 else f"{dtype}x{lanes}"
 
 
+def key_of(expr: Expr) -> tuple[object, ...]:
+    """What tells expressions apart: the object. Integers hash by value alone, whatever their type."""
+    if isinstance(expr, tirx.IntImm):
+        return int(expr.value), str(expr.ty.dtype)
+    return (hash(expr),)
+
+
 class Value:
     """`at(indices)` is remembered, so that equal requests share one expression object (see vector.py)."""
 
-    def __init__(self, shape: tuple[int, ...], dtype: str, compute: Callable[[Index], Expr]) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], dtype: str, compute: Callable[[Index], Expr]
+    ) -> None:
         self.shape, self.dtype = shape, dtype
         self._compute = compute
-        self._known: dict[tuple[int, ...], tuple[Index, Expr]] = {}
+        self._known: dict[tuple[object, ...], tuple[Index, Expr]] = {}
 
     @property
     def size(self) -> int:
         return math.prod(self.shape)
 
     def at(self, indices: Index) -> Expr:
-        key = tuple(hash(i) for i in indices)  # the hash of an expression is its address
+        key = tuple(key_of(i) for i in indices)  # the hash of an expression is its address
         if key not in self._known:
-            self._known[key] = (indices, self._compute(indices))  # keeps the indices, so the addresses, alive
+            self._known[key] = (
+                indices,
+                self._compute(indices),
+            )  # keeps the indices, so the addresses, alive
         return self._known[key][1]
 
 

@@ -15,7 +15,7 @@ from tvm.script.ir_builder import tirx as T
 from tvm.sym import Analyzer
 
 from compiler.kernels import mathematics
-from compiler.kernels.value import Expr, element_type, lanes_of, typed
+from compiler.kernels.value import Expr, element_type, key_of, lanes_of, typed
 
 BINARY = (tirx.Add, tirx.Sub, tirx.Mul, tirx.Div, tirx.Mod, tirx.FloorDiv, tirx.FloorMod, tirx.Min, tirx.Max,
           tirx.EQ, tirx.NE, tirx.LT, tirx.LE, tirx.GT, tirx.GE, tirx.And, tirx.Or,
@@ -61,12 +61,14 @@ def rebuilt(expr: Expr, parts: Sequence[Expr]) -> Expr:
 
 def substituted(expr: Expr, values: Mapping[tirx.Var, Expr]) -> Expr:
     """The expression with variables replaced; what occurs twice stays one object."""
-    done: dict[int, tuple[Expr, Expr]] = {hash(var): (var, value) for var, value in values.items()}
+    done: dict[object, tuple[Expr, Expr]] = {
+        key_of(var): (var, value) for var, value in values.items()
+    }
 
     def visit(e: Expr) -> Expr:
-        if hash(e) not in done:
-            done[hash(e)] = e, rebuilt(e, [visit(o) for o in operands(e)])
-        return done[hash(e)][1]
+        if key_of(e) not in done:
+            done[key_of(e)] = e, rebuilt(e, [visit(o) for o in operands(e)])
+        return done[key_of(e)][1]
 
     return visit(expr)
 
@@ -78,20 +80,25 @@ class Evaluator:
     expressions use Select over loads that are safe for every lane.
     """
 
-    def __init__(self, lane: tirx.Var, lanes: int, given: Mapping[tirx.Var, Expr] | None = None) -> None:
+    def __init__(
+        self, lane: tirx.Var, lanes: int, given: Mapping[tirx.Var, Expr] | None = None
+    ) -> None:
         self.lane, self.lanes = lane, lanes
-        self._given = {hash(var): vector for var, vector in (given or {}).items()}
-        self._varies: dict[int, bool] = {hash(lane): True, **dict.fromkeys(self._given, True)}
-        self._uses: dict[int, int] = {}
-        self._done: dict[int, Expr] = {}
-        self._alive: list[Expr] = [lane, *(given or {})]  # keys are addresses: nothing may be freed meanwhile
+        self._given = {key_of(var): vector for var, vector in (given or {}).items()}
+        self._varies: dict[object, bool] = {key_of(lane): True, **dict.fromkeys(self._given, True)}
+        self._uses: dict[object, int] = {}
+        self._done: dict[object, Expr] = {}
+        self._alive: list[Expr] = [
+            lane,
+            *(given or {}),
+        ]  # keys are addresses: nothing may be freed meanwhile
 
     def __call__(self, expr: Expr) -> Expr:
         self._count(expr)
         return spread(self._visit(expr), self.lanes)
 
     def _count(self, expr: Expr) -> None:
-        key = hash(expr)
+        key = key_of(expr)
         self._alive.append(expr)
         self._uses[key] = self._uses.get(key, 0) + 1
         if self._uses[key] == 1:
@@ -100,21 +107,25 @@ class Evaluator:
 
     def _differs(self, expr: Expr) -> bool:
         """Whether the expression differs between lanes."""
-        key = hash(expr)
+        key = key_of(expr)
         if key not in self._varies:
             self._alive.append(expr)
             self._varies[key] = any([self._differs(o) for o in operands(expr)])
         return self._varies[key]
 
     def _visit(self, expr: Expr) -> Expr:
-        key = hash(expr)
+        key = key_of(expr)
         if key in self._given:
             return self._given[key]
         if isinstance(expr, LEAVES):
-            return tirx.Ramp(0, 1, self.lanes) if self.lanes > 1 and key == hash(self.lane) else expr
+            return (
+                tirx.Ramp(0, 1, self.lanes) if self.lanes > 1 and key == key_of(self.lane) else expr
+            )
         if key not in self._done:
             value = self._compute(expr)
-            shared = self._uses.get(key, 0) > 1 and (self._differs(expr) or isinstance(expr, TensorLoad))
+            shared = self._uses.get(key, 0) > 1 and (
+                self._differs(expr) or isinstance(expr, TensorLoad)
+            )
             shared = shared and element_type(value) != "bool"  # TVM cannot bind vectors of bool
             self._done[key] = T.bind(value) if shared else value
         return self._done[key]
@@ -139,7 +150,8 @@ class Evaluator:
         if step is None:
             positions = self._visit(index)
             return tirx.Shuffle(
-                [T.bind(load.source[tirx.Shuffle([positions], [i])]) for i in range(self.lanes)], list(range(self.lanes))
+                [T.bind(load.source[tirx.Shuffle([positions], [i])]) for i in range(self.lanes)],
+                list(range(self.lanes)),
             )
         base = substituted(index, {self.lane: tirx.const(0, "int32")})
         base = Evaluator(self.lane, 1, None)(base)
@@ -151,5 +163,7 @@ def stride(index: Expr, lane: tirx.Var, lanes: int) -> int | None:
     step = tirx.Var("step", "int32")
     analyzer = Analyzer()
     analyzer.bind(step, tvm.ir.Range(0, lanes - 1))
-    difference = analyzer.simplify(substituted(index, {lane: step + 1}) - substituted(index, {lane: step}))
+    difference = analyzer.simplify(
+        substituted(index, {lane: step + 1}) - substituted(index, {lane: step})
+    )
     return int(difference) if isinstance(difference, tirx.IntImm) else None

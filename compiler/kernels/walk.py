@@ -16,7 +16,7 @@ from tvm import tirx
 from tvm.ir import TensorLoad
 from tvm.sym import Analyzer
 
-from compiler.kernels.value import ZERO, Expr, Value
+from compiler.kernels.value import ZERO, Expr, Value, key_of
 from compiler.kernels.vector import operands, rebuilt, substituted
 
 
@@ -43,7 +43,8 @@ class Walk:
             self.expr = replaced(
                 self.expr,
                 lambda load: load.source[
-                    substituted(load.indices[0], {row: ZERO, column: ZERO}) + merged * strides[hash(load)]
+                    substituted(load.indices[0], {row: ZERO, column: ZERO})
+                    + merged * strides[key_of(load)]
                 ],
             )
             self.axes[kept] = merged
@@ -76,22 +77,26 @@ class Walk:
         if _appears_outside_loads(self.expr, (row, column), loads, set()):
             return False
         analyzer = self._analyzer()
-        self._strides: dict[int, int] = {}
+        self._strides: dict[object, int] = {}
         for load in loads:
             index = load.indices[0]
             corner = substituted(index, {row: ZERO, column: ZERO})
-            step = analyzer.simplify(substituted(index, {row: ZERO, column: tirx.const(1, "int32")}) - corner)
+            step = analyzer.simplify(
+                substituted(index, {row: ZERO, column: tirx.const(1, "int32")}) - corner
+            )
             if not isinstance(step, tirx.IntImm):
                 return False
             linear = (row * self.shape[axis + 1] + column) * step
             rest = analyzer.simplify(index - corner - linear)
             if not isinstance(rest, tirx.IntImm) or int(rest) != 0:
                 return False
-            self._strides[hash(load)] = int(step)
+            self._strides[key_of(load)] = int(step)
         return True
 
 
-def merged(value: Value, within: tuple[int, ...], origin: tuple[int, ...]) -> tuple[Value, tuple[int, ...], tuple[int, ...]]:
+def merged(
+    value: Value, within: tuple[int, ...], origin: tuple[int, ...]
+) -> tuple[Value, tuple[int, ...], tuple[int, ...]]:
     """A value that fills the box at `origin` of a row-major tensor, with as few axes as possible."""
     if len(value.shape) < 2 or value.size <= 1:
         return value, within, origin
@@ -106,11 +111,13 @@ def merged(value: Value, within: tuple[int, ...], origin: tuple[int, ...]) -> tu
     return walk.value(), tuple(whole), tuple(corner)
 
 
-def _appears_outside_loads(expr: Expr, wanted: tuple[tirx.Var, ...], loads: list[TensorLoad], seen: set[int]) -> bool:
+def _appears_outside_loads(
+    expr: Expr, wanted: tuple[tirx.Var, ...], loads: list[TensorLoad], seen: set[object]
+) -> bool:
     """Whether a variable stands anywhere but in an index; collects the loads, inner ones too."""
-    if hash(expr) in seen:
+    if key_of(expr) in seen:
         return False
-    seen.add(hash(expr))
+    seen.add(key_of(expr))
     if isinstance(expr, TensorLoad):
         loads.append(expr)
         _appears_outside_loads(expr.indices[0], wanted, loads, seen)
@@ -122,11 +129,16 @@ def _appears_outside_loads(expr: Expr, wanted: tuple[tirx.Var, ...], loads: list
 
 def replaced(expr: Expr, change: Callable[[TensorLoad], Expr]) -> Expr:
     """The expression with its outermost loads changed; what occurs twice stays one object."""
-    done: dict[int, tuple[Expr, Expr]] = {}
+    done: dict[object, tuple[Expr, Expr]] = {}
 
     def visit(e: Expr) -> Expr:
-        if hash(e) not in done:
-            done[hash(e)] = e, change(e) if isinstance(e, TensorLoad) else rebuilt(e, [visit(o) for o in operands(e)])
-        return done[hash(e)][1]
+        if key_of(e) not in done:
+            done[key_of(e)] = (
+                e,
+                change(e)
+                if isinstance(e, TensorLoad)
+                else rebuilt(e, [visit(o) for o in operands(e)]),
+            )
+        return done[key_of(e)][1]
 
     return visit(expr)
