@@ -114,7 +114,7 @@ def lp_pool(
     )
     powers = b(R.power, b(R.abs, x), float(p))
     means = _pool(b, R.nn.avg_pool2d, powers, window, count_include_pad=True)
-    return b(R.power, b(R.multiply, means, float(math.prod(kernel_shape))), 1 / p)
+    return b(R.power, b(R.multiply, means, float(math.prod(window.kernel))), 1 / p)
 
 
 def _pool(b: Builder, op: Callable[..., Any], x: Value, window: Window, **attrs: Any) -> Value:

@@ -49,18 +49,24 @@ def resolve(
         raise ModelError(f"attribute pads has {len(pads)} numbers for {axes} spatial dimensions")
     if auto_pad not in AUTO_PAD:
         raise ModelError(f"attribute auto_pad is '{auto_pad}'; known are {sorted(AUTO_PAD)}")
+    taps = list(kernel)
     rows = []
     for i, size in enumerate(spatial):
-        span = (kernel[i] - 1) * dilations[i] + 1
+        span = (taps[i] - 1) * dilations[i] + 1
         begin, end = (pads[i], pads[axes + i]) if pads and auto_pad == "NOTSET" else (0, 0)
         if auto_pad.startswith("SAME"):
             output = -(-size // strides[i])
             total = max(0, (output - 1) * strides[i] + span - size)
             begin = (total + 1) // 2 if auto_pad == "SAME_LOWER" else total // 2
             end = total - begin
+        padded = size + begin + end
+        if ceil_mode and padded < span < padded + strides[i]:
+            # rounding up leaves one window, which ends with the padded input
+            taps[i] = (padded - 1) // dilations[i] + 1
+            span = (taps[i] - 1) * dilations[i] + 1
         rows.append(_axis(size, span, strides[i], begin, end, bool(ceil_mode)))
     before, after, output_sizes = zip(*rows, strict=True)
-    return Window(tuple(kernel), strides, dilations, before, after, output_sizes)
+    return Window(tuple(taps), strides, dilations, before, after, output_sizes)
 
 
 AUTO_PAD = frozenset(["NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"])

@@ -33,6 +33,12 @@ def test_average_that_counts_the_padding(agrees: Agrees, x: str, attributes: str
     )
 
 
+@pytest.mark.parametrize("op", ["MaxPool", "AveragePool"])
+def test_a_window_larger_than_the_image_is_rounded_up_to_one(agrees: Agrees, op: str) -> None:
+    window = "kernel_shape=[40,40], strides=[40,40], ceil_mode=1"
+    agrees(f"g (float[1,2,2,3] x) => (float[1,2,1,1] y) {{ y = {op}<{window}>(x) }}")
+
+
 def test_dilated_max_pool(agrees: Agrees) -> None:
     agrees(
         "g (float[1,2,9,9] x) => (float[] y)"
