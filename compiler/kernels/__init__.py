@@ -1,4 +1,6 @@
-"""How every operator family runs: templates in order, the first that accepts a workload schedules it."""
+"""How every operator family runs: templates in order, the first that accepts a workload schedules
+it.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from compiler.kernels.reduce import Reduce
 from compiler.kernels.rows import Rows
 from compiler.kernels.scan import Scan
 from compiler.kernels.scatter import Scatter
-from compiler.kernels.select import Select
+from compiler.kernels.search import Choice
 from compiler.kernels.template import Template
 from compiler.kernels.workload import Workload
 from targets import Profile
@@ -27,7 +29,7 @@ TEMPLATES: tuple[Template, ...] = (
     Contraction(),
     Reduce(),
     Rows(),
-    Select(),
+    Choice(),
     Scan(),
     Scatter(),
     Pieces(),

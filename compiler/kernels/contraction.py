@@ -1,6 +1,7 @@
 """Convolutions, products and pools of any type and layout, where no faster template accepts them.
 
-    out[n, o, y, x] = sum over c, ky, kx of data[n, c, y * s + ky * d, x * s + kx * d] * weight[o, c, ky, kx]
+    out[n, o, y, x] = sum over c, ky, kx of
+                      data[n, c, y * s + ky * d, x * s + kx * d] * weight[o, c, ky, kx]
     out[..., i, j]  = sum over k of left[..., i, k] * right[..., k, j]
     out[n, c, y, x] = max or sum over ky, kx of data[n, c, y * s + ky * d, x * s + kx * d]
 
@@ -18,7 +19,7 @@ from compiler.kernels.emit import kernel
 from compiler.kernels.fold import GREATEST, SUM, Fold, Monoid, accumulator_type
 from compiler.kernels.operators import dtype_of, integers, shape_of
 from compiler.kernels.template import FIXED, Point, Space
-from compiler.kernels.value import ZERO, Expr, Index, Value, ravel, unravel
+from compiler.kernels.value import ZERO, Expr, Index, Value
 from compiler.kernels.workload import Workload
 from targets import Profile
 
@@ -62,9 +63,15 @@ class Contraction:
                 return tuple(next(left) if e > 1 else ZERO for e in shape)
 
             fold = Fold(
-                kept, total.reduced, lambda k, r: total.element(full(k), r), total.monoid, kind, accumulated,
-                lambda k: result.at(full(k)), buffers[-1],
-            )  # fmt: skip
+                kept,
+                total.reduced,
+                lambda k, r: total.element(full(k), r),
+                total.monoid,
+                kind,
+                accumulated,
+                lambda k: result.at(full(k)),
+                buffers[-1],
+            )
             lanes = profile.isa.lanes
             rows_are_short = not kept or kept[-1] < lanes <= total.reduced[-1]
             fold.emit(lanes, lanes_kept=not rows_are_short)
@@ -112,14 +119,18 @@ def _convolution(call: relax.Call, operands: list[Value]) -> Sum:
 
 def _pool(monoid: Monoid) -> Callable[[relax.Call, list[Value]], Sum]:
     def pool(call: relax.Call, operands: list[Value]) -> Sum:
-        """neoc.max_window, neoc.sum_window: sizes, strides and dilation are the call's last arguments."""
+        """neoc.max_window, neoc.sum_window: sizes, strides and dilation are the call's last
+        arguments.
+        """
         size, strides, dilation = (integers(a) for a in call.args[-3:])
         data = operands[0]
 
         def element(index: Index, reduced: Index) -> Expr:
             n, c, y, x = index
             ky, kx = reduced
-            return data.at((n, c, y * strides[0] + ky * dilation[0], x * strides[1] + kx * dilation[1]))
+            return data.at(
+                (n, c, y * strides[0] + ky * dilation[0], x * strides[1] + kx * dilation[1])
+            )
 
         return Sum(tuple(size), element, monoid)
 

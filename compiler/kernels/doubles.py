@@ -1,8 +1,9 @@
-"""Mathematical functions of float64 vectors without a call. The rarer ones of float32 run through these, too.
+"""Mathematical functions of float64 vectors without a call. The rarer ones of float32 run through
+these, too.
 
-Sources of the coefficients: exp, atan from Cephes; log, sin, cos from fdlibm; erf the Chebyshev series of
-Numerical Recipes (third edition, 6.2.2). Absolute errors are a few units of the last place, those of pow grow
-with |y log x|.
+Sources of the coefficients: exp, atan from Cephes; log, sin, cos from fdlibm; erf the Chebyshev
+series of Numerical Recipes (third edition, 6.2.2). Absolute errors are a few units of the last
+place, those of pow grow with |y log x|.
 """
 
 from __future__ import annotations
@@ -42,8 +43,15 @@ def exp(x: Expr) -> Expr:
     n = T.bind(tirx.nearbyint(bounded * _c(x, 1.4426950408889634)))
     rest = T.bind(bounded - n * _c(x, LN2_HIGH) - n * _c(x, LN2_LOW))
     square = T.bind(rest * rest)
-    p = T.bind(rest * _h(square, 1.26177193074810590878e-4, 3.02994407707441961300e-2, 9.99999999999999999910e-1))
-    q = _h(square, 3.00198505138664455042e-6, 2.52448340349684104192e-3, 2.27265548208155028766e-1, 2.0)
+    p = T.bind(
+        rest
+        * _h(
+            square, 1.26177193074810590878e-4, 3.02994407707441961300e-2, 9.99999999999999999910e-1
+        )
+    )
+    q = _h(
+        square, 3.00198505138664455042e-6, 2.52448340349684104192e-3, 2.27265548208155028766e-1, 2.0
+    )
     twice = T.bind(_c(x, 2.0) + _c(x, 4.0) * (p / (q - p)))
     value = T.bind(twice * _power_of_two(n - _c(x, 1.0)))  # 2^1024 alone would overflow
     value = tirx.Select(tirx.GT(x, _c(x, 709.782712893384)), _c(x, math.inf), value)
@@ -64,9 +72,15 @@ def log(x: Expr) -> Expr:
     s = T.bind(f / (f + _c(x, 2.0)))
     z = T.bind(s * s)
     r = z * _h(
-        z, 1.479819860511658591e-01, 1.531383769920937332e-01, 1.818357216161805012e-01,
-        2.222219843214978396e-01, 2.857142874366239149e-01, 3.999999999940941908e-01, 6.666666666666735130e-01,
-    )  # fmt: skip
+        z,
+        1.479819860511658591e-01,
+        1.531383769920937332e-01,
+        1.818357216161805012e-01,
+        2.222219843214978396e-01,
+        2.857142874366239149e-01,
+        3.999999999940941908e-01,
+        6.666666666666735130e-01,
+    )
     half = T.bind(f * f * _c(x, 0.5))
     fraction = f - (half - (s * (half + r) + exponent * _c(x, 1.90821492927058770002e-10)))
     value = T.bind(exponent * _c(x, 6.93147180369123816490e-01) + fraction)
@@ -89,12 +103,35 @@ def erf(x: Expr) -> Expr:
 
 
 ERFC = (
-    -1.3026537197817094, 6.4196979235649026e-1, 1.9476473204185836e-2, -9.561514786808631e-3, -9.46595344482036e-4,
-    3.66839497852761e-4, 4.2523324806907e-5, -2.0278578112534e-5, -1.624290004647e-6, 1.303655835580e-6,
-    1.5626441722e-8, -8.5238095915e-8, 6.529054439e-9, 5.059343495e-9, -9.91364156e-10, -2.27365122e-10,
-    9.6467911e-11, 2.394038e-12, -6.886027e-12, 8.94487e-13, 3.13092e-13, -1.12708e-13, 3.81e-16, 7.106e-15,
-    -1.523e-15, -9.4e-17, 1.21e-16, -2.8e-17,
-)  # fmt: skip
+    -1.3026537197817094,
+    6.4196979235649026e-1,
+    1.9476473204185836e-2,
+    -9.561514786808631e-3,
+    -9.46595344482036e-4,
+    3.66839497852761e-4,
+    4.2523324806907e-5,
+    -2.0278578112534e-5,
+    -1.624290004647e-6,
+    1.303655835580e-6,
+    1.5626441722e-8,
+    -8.5238095915e-8,
+    6.529054439e-9,
+    5.059343495e-9,
+    -9.91364156e-10,
+    -2.27365122e-10,
+    9.6467911e-11,
+    2.394038e-12,
+    -6.886027e-12,
+    8.94487e-13,
+    3.13092e-13,
+    -1.12708e-13,
+    3.81e-16,
+    7.106e-15,
+    -1.523e-15,
+    -9.4e-17,
+    1.21e-16,
+    -2.8e-17,
+)
 
 
 def tanh(x: Expr) -> Expr:
@@ -117,13 +154,29 @@ def _sine(x: Expr, quarter: float) -> Expr:
     turn = T.bind(turn - _c(x, 4.0) * tirx.floor(turn * _c(x, 0.25)))  # 0, 1, 2 or 3
     z = T.bind(r * r)
     sine = r + r * z * _h(
-        z, 1.58969099521155010221e-10, -2.50507602534068634195e-08, 2.75573137070700676789e-06,
-        -1.98412698298579493134e-04, 8.33333333332248946124e-03, -1.66666666666666324348e-01,
-    )  # fmt: skip
-    cosine = _c(x, 1.0) - z * _c(x, 0.5) + z * z * _h(
-        z, -1.13596475577881948265e-11, 2.08757232129817482790e-09, -2.75573143513906633035e-07,
-        2.48015872894767294178e-05, -1.38888888888741095749e-03, 4.16666666666666019037e-02,
-    )  # fmt: skip
+        z,
+        1.58969099521155010221e-10,
+        -2.50507602534068634195e-08,
+        2.75573137070700676789e-06,
+        -1.98412698298579493134e-04,
+        8.33333333332248946124e-03,
+        -1.66666666666666324348e-01,
+    )
+    cosine = (
+        _c(x, 1.0)
+        - z * _c(x, 0.5)
+        + z
+        * z
+        * _h(
+            z,
+            -1.13596475577881948265e-11,
+            2.08757232129817482790e-09,
+            -2.75573143513906633035e-07,
+            2.48015872894767294178e-05,
+            -1.38888888888741095749e-03,
+            4.16666666666666019037e-02,
+        )
+    )
     odd = tirx.Or(tirx.EQ(turn, _c(x, 1.0)), tirx.EQ(turn, _c(x, 3.0)))
     value = T.bind(tirx.Select(odd, cosine, sine))
     return T.bind(tirx.Select(tirx.GE(turn, _c(x, 2.0)), _c(x, 0.0) - value, value))
@@ -151,13 +204,22 @@ def atan(x: Expr) -> Expr:
     base = tirx.Select(far, _c(x, math.pi / 2), tirx.Select(middle, _c(x, math.pi / 4), _c(x, 0.0)))
     z = T.bind(r * r)
     p = _h(
-        z, -8.750608600031904122785e-1, -1.615753718733365076637e1, -7.500855792314704667340e1,
-        -1.228866684490136173410e2, -6.485021904942025371773e1,
-    )  # fmt: skip
+        z,
+        -8.750608600031904122785e-1,
+        -1.615753718733365076637e1,
+        -7.500855792314704667340e1,
+        -1.228866684490136173410e2,
+        -6.485021904942025371773e1,
+    )
     q = _h(
-        z, 1.0, 2.485846490142306297962e1, 1.650270098316988542046e2, 4.328810604912902668951e2,
-        4.853903996359136964868e2, 1.945506571482613964425e2,
-    )  # fmt: skip
+        z,
+        1.0,
+        2.485846490142306297962e1,
+        1.650270098316988542046e2,
+        4.328810604912902668951e2,
+        4.853903996359136964868e2,
+        1.945506571482613964425e2,
+    )
     value = T.bind(base + (r + r * (z * p / q)))
     return T.bind(tirx.Select(tirx.LT(x, _c(x, 0.0)), _c(x, 0.0) - value, value))
 
@@ -213,5 +275,23 @@ def pow(x: Expr, y: Expr) -> Expr:
 
 FUNCTIONS: dict[str, Callable[..., Expr]] = {
     f"tirx.{f.__name__}": f
-    for f in (exp, log, erf, tanh, sigmoid, sin, cos, tan, atan, asin, acos, sinh, cosh, asinh, acosh, atanh, pow)
+    for f in (
+        exp,
+        log,
+        erf,
+        tanh,
+        sigmoid,
+        sin,
+        cos,
+        tan,
+        atan,
+        asin,
+        acos,
+        sinh,
+        cosh,
+        asinh,
+        acosh,
+        atanh,
+        pow,
+    )
 }

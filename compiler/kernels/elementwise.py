@@ -5,7 +5,8 @@ from __future__ import annotations
 from tvm import relax, tirx
 
 from compiler.kernels.emit import kernel, store_value
-from compiler.kernels.operators import clamp, dtype_of, shape_of
+from compiler.kernels.moves import clamp
+from compiler.kernels.operators import dtype_of, shape_of
 from compiler.kernels.template import FIXED, Point, Space
 from compiler.kernels.value import Expr, Value
 from compiler.kernels.workload import Workload
@@ -33,7 +34,9 @@ class Elementwise:
 
 
 class Pieces:
-    """Each operand of a concat, or a padded tensor and its margins, copied to its box of the output."""
+    """Each operand of a concat, or a padded tensor and its margins, copied to its box of the
+    output.
+    """
 
     name = "pieces"
 
@@ -50,9 +53,15 @@ class Pieces:
         assert work.anchor is not None
         with kernel(name, work.parameters) as (buffers, done):
             operands = work.bind(buffers).operands()
-            boxes = _concat(work.anchor, operands) if work.operator == "relax.concat" else _pad(work.anchor, operands)
+            boxes = (
+                _concat(work.anchor, operands)
+                if work.operator == "relax.concat"
+                else _pad(work.anchor, operands)
+            )
             for origin, value in boxes:
-                store_value(buffers[-1], value, profile.isa.lanes, within=work.output[0], origin=origin)
+                store_value(
+                    buffers[-1], value, profile.isa.lanes, within=work.output[0], origin=origin
+                )
         return done[0]
 
 
@@ -91,7 +100,9 @@ def _pad(call: relax.Call, operands: list[Value]) -> Boxes:
     return boxes
 
 
-def _mirrored(source: Value, shape: tuple[int, ...], before: list[int], mode: str, dtype: str) -> Value:
+def _mirrored(
+    source: Value, shape: tuple[int, ...], before: list[int], mode: str, dtype: str
+) -> Value:
     def inside(index: Expr, width: int, extent: int) -> Expr:
         at = index - width
         if mode == "circular":
@@ -105,8 +116,9 @@ def _mirrored(source: Value, shape: tuple[int, ...], before: list[int], mode: st
         shape,
         dtype,
         lambda i: source.at(
-            tuple(inside(d, w, e) if w or s != e else d for d, w, e, s in zip(i, before, source.shape, shape, strict=True))
+            tuple(
+                inside(d, w, e) if w or s != e else d
+                for d, w, e, s in zip(i, before, source.shape, shape, strict=True)
+            )
         ),
     )
-
-

@@ -1,4 +1,6 @@
-"""Statements that every template uses: a kernel's frame, parallel loops, vector stores of lazy values."""
+"""Statements that every template uses: a kernel's frame, parallel loops, vector stores of lazy
+values.
+"""
 
 from __future__ import annotations
 
@@ -19,17 +21,22 @@ PARALLEL_WORK = 4096  # scalar operations below which waking a thread costs more
 
 
 @contextmanager
-def kernel(name: str, parameters: Sequence[tuple[tuple[int, ...], str]]) -> Iterator[tuple[list[tirx.Buffer], list[tirx.PrimFunc]]]:
+def kernel(
+    name: str, parameters: Sequence[tuple[tuple[int, ...], str]]
+) -> Iterator[tuple[list[tirx.Buffer], list[tirx.PrimFunc]]]:
     """A function of flat buffers. Yields them and a list that holds the function afterwards."""
     done: list[tirx.PrimFunc] = []
     with IRBuilder() as builder:
         with T.prim_func(s_tir=True):
             T.func_name(name)
             T.func_attr({"global_symbol": name, "tirx.noalias": True})
-            yield [
-                T.arg(f"p{n}", T.buffer((max(math.prod(shape), 1),), dtype, layout=None))
-                for n, (shape, dtype) in enumerate(parameters)
-            ], done
+            yield (
+                [
+                    T.arg(f"p{n}", T.buffer((max(math.prod(shape), 1),), dtype, layout=None))
+                    for n, (shape, dtype) in enumerate(parameters)
+                ],
+                done,
+            )
         done.append(builder.get())
 
 
@@ -46,11 +53,15 @@ def loop(extent: int | Expr, parallel: bool = False) -> Iterator[Expr]:
 def registers(count: int, lanes: int, dtype: str = "float32") -> tirx.Buffer:
     """`count` vectors that LLVM can keep in registers.
 
-    The annotation keeps the buffer on the stack instead of in a heap workspace; it survives only with the pass
-    option tirx.disable_storage_rewrite.
+    The annotation keeps the buffer on the stack instead of in a heap workspace; it survives only
+    with the pass option tirx.disable_storage_rewrite.
     """
     return T.alloc_buffer(
-        (count * lanes,), dtype, scope="local", layout=None, annotations={"disable_lower_builtin": True}
+        (count * lanes,),
+        dtype,
+        scope="local",
+        layout=None,
+        annotations={"disable_lower_builtin": True},
     )
 
 
@@ -67,7 +78,9 @@ def store_row(
     lanes: int,
     position: Callable[[Index], Expr],
 ) -> None:
-    """value[outer, start : start + width] into target: whole vectors, then halves, quarters, ... of one."""
+    """value[outer, start : start + width] into target: whole vectors, then halves, quarters, ... of
+    one.
+    """
     lane = tirx.Var("lane", "int32")
 
     def store(first: Expr, count: int) -> None:
@@ -92,7 +105,9 @@ def store_value(
     within: tuple[int, ...] | None = None,
     origin: tuple[int, ...] | None = None,
 ) -> None:
-    """All of a value, parallel and vectorised: as a box at `origin` inside a row-major tensor `within`."""
+    """All of a value, parallel and vectorised: as a box at `origin` inside a row-major tensor
+    `within`.
+    """
     if not value.shape:
         value = Value((1,), value.dtype, lambda _, single=value: single.at(()))  # type: ignore[misc]
     within, origin = within or value.shape, origin or (0,) * len(value.shape)
@@ -131,7 +146,9 @@ def _long_rows(
 
 
 def nest(extents: tuple[int, ...], body: Callable[[Index], None], parallel: bool = False) -> None:
-    """Loops over all indices; the leading axes, and a chunk of the one behind them, are the parallel tasks."""
+    """Loops over all indices; the leading axes, and a chunk of the one behind them, are the
+    parallel tasks.
+    """
     if not parallel:
         with ExitStack() as stack:
             body(tuple(stack.enter_context(loop(e)) for e in extents))

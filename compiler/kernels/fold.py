@@ -1,9 +1,10 @@
 """The loop nests of everything that folds many elements into one: reductions, products, windows.
 
-    for each kept index in parallel: acc = start; for each reduced index: acc = combine(acc, element); out = finish(acc)
+    for each kept index in parallel:
+        acc = start; for each reduced index: acc = combine(acc, element); out = finish(acc)
 
-Two forms: neighbouring results are the lanes of the accumulators, or each lane gathers its own part of a row and
-the lanes are combined at the end.
+Two forms: neighbouring results are the lanes of the accumulators, or each lane gathers its own part
+of a row and the lanes are combined at the end.
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ def accumulator_type(dtype: str) -> str:
 
 @dataclass(frozen=True)
 class Fold:
-    """finish: the expression stored at a kept index, in terms of `accumulated` (of the type `dtype`)."""
+    """finish: the expression stored at a kept index, in terms of `accumulated` (of the type
+    `dtype`).
+    """
 
     kept: tuple[int, ...]
     reduced: tuple[int, ...]
@@ -76,7 +79,11 @@ class Fold:
         rows = tuple(outer)
         if parallel and math.prod(outer) < TASKS and inner >= 2 * lanes:
             whole = inner // lanes
-            nest((*rows, whole), lambda i: self._column((*i[:-1], bound(i[-1] * lanes)), 1, lanes), True)
+            nest(
+                (*rows, whole),
+                lambda i: self._column((*i[:-1], bound(i[-1] * lanes)), 1, lanes),
+                True,
+            )
             if inner % lanes:
                 nest(rows, lambda i: self._rest(i, whole * lanes, inner, lanes // 2))
             return
@@ -127,7 +134,11 @@ class Fold:
         acc = registers(independent, lanes, self.dtype) if whole else total
         if whole:
             for n in range(independent):
-                T.buffer_store(acc, _filled(self.monoid.start(self.dtype), lanes), [vector_at(n * lanes, lanes)])
+                T.buffer_store(
+                    acc,
+                    _filled(self.monoid.start(self.dtype), lanes),
+                    [vector_at(n * lanes, lanes)],
+                )
         with ExitStack() as stack:
             around = tuple(stack.enter_context(loop(e)) for e in outer)
             self._vectors(acc, independent, kept, around, whole, lanes)
@@ -139,7 +150,9 @@ class Fold:
             vector = T.bind(acc[vector_at(0, lanes)])
             for n in range(1, independent):
                 vector = T.bind(self._combined(vector, acc[vector_at(n * lanes, lanes)]))
-            T.buffer_store(total, self._combined(total[0], across(vector, lanes, self._combined)), [0])
+            T.buffer_store(
+                total, self._combined(total[0], across(vector, lanes, self._combined)), [0]
+            )
         self._store(T.bind(total[0]), kept, kept, tirx.Var("lane", "int32"), 1)
 
     def _vectors(
@@ -163,7 +176,9 @@ class Fold:
         return (*around, last) if self.reduced else ()
 
     def _single(self, kept: Index, reduced: Index) -> Expr:
-        return Evaluator(tirx.Var("lane", "int32"), 1)(self.element(kept, reduced if self.reduced else ()))
+        return Evaluator(tirx.Var("lane", "int32"), 1)(
+            self.element(kept, reduced if self.reduced else ())
+        )
 
     # ---- both ----
 
@@ -171,7 +186,9 @@ class Fold:
         lanes = max(lanes_of(a), lanes_of(b))
         first, second = tirx.Var("first", self.dtype), tirx.Var("second", self.dtype)
         given = {first: a, second: b}
-        return Evaluator(tirx.Var("lane", "int32"), lanes, given)(self.monoid.combine(first, second))
+        return Evaluator(tirx.Var("lane", "int32"), lanes, given)(
+            self.monoid.combine(first, second)
+        )
 
     def _store(self, value: Expr, place: Index, first: Index, lane: tirx.Var, lanes: int) -> None:
         evaluated = Evaluator(lane, lanes, {self.accumulated: value})(self.finish(place))

@@ -1,4 +1,6 @@
-"""Which program stands for a mathematical intrinsic of vectors; what has none stays an instruction of LLVM."""
+"""Which program stands for a mathematical intrinsic of vectors; what has none stays an instruction
+of LLVM.
+"""
 
 from __future__ import annotations
 

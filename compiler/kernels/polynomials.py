@@ -1,7 +1,9 @@
-"""exp, log, erf, tanh and sigmoid of float32 vectors without a call: range reduction and a polynomial.
+"""exp, log, erf, tanh and sigmoid of float32 vectors without a call: range reduction and a
+polynomial.
 
-Coefficients: exp and log from Cephes (expf, logf; about 2 ulp), erf and tanh the rational minimax forms that
-Eigen uses (absolute error about 1e-7). What has no polynomial here stays an intrinsic of LLVM.
+Coefficients: exp and log from Cephes (expf, logf; about 2 ulp), erf and tanh the rational minimax
+forms that Eigen uses (absolute error about 1e-7). What has no polynomial here stays an intrinsic of
+LLVM.
 """
 
 from __future__ import annotations
@@ -12,7 +14,6 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
 from compiler.kernels.value import Expr, lanes_of, typed
-
 
 
 def like(x: Expr, value: float, dtype: str = "float32") -> Expr:
@@ -30,7 +31,9 @@ def horner(x: Expr, coefficients: Sequence[float], dtype: str = "float32") -> Ex
 
 
 def exp(x: Expr) -> Expr:
-    """Cephes expf: 2^n times a polynomial in the rest. NaN stays NaN; overflow gives infinity, underflow 0."""
+    """Cephes expf: 2^n times a polynomial in the rest. NaN stays NaN; overflow gives infinity,
+    underflow 0.
+    """
     integer = typed("int32", lanes_of(x))
     x = T.bind(x)
     # Selects, not min and max: they let NaN through.
@@ -39,7 +42,17 @@ def exp(x: Expr) -> Expr:
     n = T.bind(tirx.nearbyint(bounded * like(x, 1.44269504088896341)))
     rest = T.bind(n * like(x, -0.693359375) + bounded)
     rest = T.bind(n * like(x, 2.12194440e-4) + rest)
-    p = horner(rest, (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1))
+    p = horner(
+        rest,
+        (
+            1.9875691500e-4,
+            1.3981999507e-3,
+            8.3334519073e-3,
+            4.1665795894e-2,
+            1.6666665459e-1,
+            5.0000001201e-1,
+        ),
+    )
     p = T.bind(p * (rest * rest) + rest + like(x, 1.0))
     # half of 2^n, as 2^128 has no bits of its own
     half = (tirx.Cast(integer, n) + like(x, 126, "int32")) << like(x, 23, "int32")
@@ -49,14 +62,18 @@ def exp(x: Expr) -> Expr:
 
 
 def log(x: Expr) -> Expr:
-    """Cephes logf: exponent times ln 2 plus a polynomial in the mantissa. log 0 = -inf, negative = NaN."""
+    """Cephes logf: exponent times ln 2 plus a polynomial in the mantissa. log 0 = -inf, negative =
+    NaN.
+    """
     integer = typed("int32", lanes_of(x))
     x = T.bind(x)
     normal = T.bind(tirx.max(x, like(x, 1.17549435e-38)))
     bits = T.bind(tirx.reinterpret(integer, normal))
     exponent = T.bind(tirx.Cast(x.ty.dtype, (bits >> like(x, 23, "int32")) - like(x, 126, "int32")))
     mantissa = T.bind(
-        tirx.reinterpret(x.ty.dtype, (bits & like(x, 0x007FFFFF, "int32")) | like(x, 0x3F000000, "int32"))
+        tirx.reinterpret(
+            x.ty.dtype, (bits & like(x, 0x007FFFFF, "int32")) | like(x, 0x3F000000, "int32")
+        )
     )  # in [0.5, 1)
     small = tirx.LT(mantissa, like(x, 0.707106781186547524))
     exponent = T.bind(exponent - tirx.Select(small, like(x, 1.0), like(x, 0.0)))
@@ -98,13 +115,15 @@ def tanh(x: Expr) -> Expr:
         (-2.76076847742355e-16, 2.00018790482477e-13, -8.60467152213735e-11, 5.12229709037114e-08,
          1.48572235717979e-05, 6.37261928875436e-04, 4.89352455891786e-03),
     )  # fmt: skip
-    q = horner(square, (1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03, 4.89352518554385e-03))
+    q = horner(
+        square,
+        (1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03, 4.89352518554385e-03),
+    )
     return T.bind(x * p / q)
 
 
 def sigmoid(x: Expr) -> Expr:
     return T.bind(like(x, 1.0) / (like(x, 1.0) + exp(like(x, 0.0) - x)))
-
 
 
 FUNCTIONS: dict[str, Callable[[Expr], Expr]] = {

@@ -16,8 +16,12 @@ from compiler.kernels.workload import Bound, Workload
 from targets import Profile
 
 MONOIDS = {
-    "relax.sum": SUM, "relax.mean": SUM, "relax.prod": PRODUCT, "relax.max": GREATEST, "relax.min": LEAST,
-}  # fmt: skip
+    "relax.sum": SUM,
+    "relax.mean": SUM,
+    "relax.prod": PRODUCT,
+    "relax.max": GREATEST,
+    "relax.min": LEAST,
+}
 
 
 class Reduce:
@@ -49,7 +53,9 @@ def _emit(work: Workload, bound: Bound, out: tirx.Buffer, lanes: int) -> None:
     is_reduced = [a in reduced for a in range(rank)]
     dtype = accumulator_type(dtype_of(call))
     accumulated = tirx.Var("accumulated", dtype)
-    result = bound.result(Value(shape_of(call), dtype_of(call), lambda _: _final(work, accumulated)))
+    result = bound.result(
+        Value(shape_of(call), dtype_of(call), lambda _: _final(work, accumulated))
+    )
     kept = _over_kept(result, source.shape, is_reduced, bool(call.attrs.keepdims))
     inner, outer = Walk(source), Walk(kept)
     is_reduced = _merge(inner, outer, is_reduced)
@@ -61,7 +67,9 @@ def _emit(work: Workload, bound: Bound, out: tirx.Buffer, lanes: int) -> None:
         return value.astype(dtype) if dtype != folded.dtype else value
 
     extents = tuple(e for e, r in zip(inner.shape, is_reduced, strict=True) if r)
-    fold = Fold(stored.shape, extents, element, MONOIDS[work.operator], dtype, accumulated, stored.at, out)
+    fold = Fold(
+        stored.shape, extents, element, MONOIDS[work.operator], dtype, accumulated, stored.at, out
+    )
     fold.emit(lanes, lanes_kept=bool(is_reduced) and not is_reduced[-1] and inner.shape[-1] > 1)
 
 
@@ -70,12 +78,16 @@ def _final(work: Workload, accumulated: Expr) -> Expr:
     assert work.anchor is not None
     kind = dtype_of(work.anchor)
     if work.operator == "relax.mean":
-        elements = math.prod(shape_of(work.anchor.args[0])) // max(math.prod(shape_of(work.anchor)), 1)
+        elements = math.prod(shape_of(work.anchor.args[0])) // max(
+            math.prod(shape_of(work.anchor)), 1
+        )
         accumulated = accumulated / tirx.const(elements, str(accumulated.ty.dtype))
     return accumulated.astype(kind) if str(accumulated.ty.dtype) != kind else accumulated
 
 
-def _over_kept(result: Value, shape: tuple[int, ...], is_reduced: list[bool], keepdims: bool) -> Value:
+def _over_kept(
+    result: Value, shape: tuple[int, ...], is_reduced: list[bool], keepdims: bool
+) -> Value:
     """The result without the reduced axes that it keeps as 1."""
     kept = tuple(e for e, r in zip(shape, is_reduced, strict=True) if not r)
     if not keepdims:
@@ -89,7 +101,7 @@ def _over_kept(result: Value, shape: tuple[int, ...], is_reduced: list[bool], ke
 
 
 def _merge(inner: Walk, outer: Walk, is_reduced: list[bool]) -> list[bool]:
-    """Walks neighbouring axes as one where both are reduced, or both kept, and nothing forbids it."""
+    """Walks neighbouring axes as one: both reduced, or both kept, and nothing forbids it."""
     left = list(is_reduced)
     for axis in reversed(range(len(is_reduced) - 1)):
         if left[axis] != left[axis + 1] or not inner.mergeable(axis):

@@ -1,8 +1,9 @@
-"""Softmax, log-softmax and layer normalisation: a task does one row, which stays in its cache between the passes.
+"""Softmax, log-softmax and layer normalisation: a task does one row, which stays in its cache
+between the passes.
 
-    softmax: m = max x;  out = exp(x - m), s = sum of it;  out = out / s
-    log-softmax: m = max x;  s = sum exp(x - m);  out = x - (m + log s)
-    layer norm: mean;  variance around it;  out = (x - mean) / sqrt(variance + epsilon) * gamma + beta
+softmax: m = max x;  out = exp(x - m), s = sum of it;  out = out / s log-softmax: m = max x;  s =
+sum exp(x - m);  out = x - (m + log s) layer norm: mean;  variance around it;  out = (x - mean) /
+sqrt(variance + epsilon) * gamma + beta
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
 from compiler.kernels.emit import PARALLEL_WORK, kernel, loop, registers, store_row, vector_at
-from compiler.kernels.operators import dtype_of, shape_of
 from compiler.kernels.fold import INDEPENDENT, SUM, Monoid, across, least
+from compiler.kernels.operators import dtype_of, shape_of
 from compiler.kernels.template import FIXED, Point, Space
 from compiler.kernels.value import ZERO, Expr, Index, Value, ravel, unravel
 from compiler.kernels.vector import Evaluator
@@ -49,8 +50,12 @@ class Rows:
         with kernel(name, work.parameters) as (buffers, done):
             bound = work.bind(buffers)
             with loop(math.prod(outer), parallel=math.prod(shape) >= PARALLEL_WORK) as task:
-                place = tuple(T.bind(i) if not isinstance(i, tirx.IntImm) else i for i in unravel(task, outer))
-                row = _Row(place, inner, profile.isa.lanes, buffers[-1], shape, dtype_of(work.anchor))
+                place = tuple(
+                    T.bind(i) if not isinstance(i, tirx.IntImm) else i for i in unravel(task, outer)
+                )
+                row = _Row(
+                    place, inner, profile.isa.lanes, buffers[-1], shape, dtype_of(work.anchor)
+                )
                 EMITTERS[work.operator](work, bound, row)
         return done[0]
 
@@ -72,7 +77,15 @@ def _trailing(work: Workload) -> bool:
 class _Row:
     """The elements of one row, walked by vectors."""
 
-    def __init__(self, place: Index, inner: tuple[int, ...], lanes: int, out: tirx.Buffer, shape: tuple[int, ...], dtype: str) -> None:
+    def __init__(
+        self,
+        place: Index,
+        inner: tuple[int, ...],
+        lanes: int,
+        out: tirx.Buffer,
+        shape: tuple[int, ...],
+        dtype: str,
+    ) -> None:
         self.place, self.inner, self.lanes, self.out, self.shape = place, inner, lanes, out, shape
         self.dtype, self.extent = dtype, math.prod(inner)
 
@@ -88,7 +101,11 @@ class _Row:
         if whole:
             acc = registers(independent, self.lanes, self.dtype)
             for n in range(independent):
-                T.buffer_store(acc, tirx.Broadcast(monoid.start(self.dtype), self.lanes), [vector_at(n * self.lanes, self.lanes)])
+                T.buffer_store(
+                    acc,
+                    tirx.Broadcast(monoid.start(self.dtype), self.lanes),
+                    [vector_at(n * self.lanes, self.lanes)],
+                )
             lane = tirx.Var("lane", "int32")
 
             def add(n: int, first: Expr) -> None:
@@ -121,10 +138,18 @@ class _Row:
         return self.out[ravel((*self.place, *[ZERO] * len(self.inner)), self.shape) + at]
 
 
-def _result(work: Workload, bound: Bound, row: _Row, element: Callable[[Expr], Expr]) -> Callable[[Expr], Expr]:
+def _result(
+    work: Workload, bound: Bound, row: _Row, element: Callable[[Expr], Expr]
+) -> Callable[[Expr], Expr]:
     """An element of the row after everything fused behind the anchor."""
     assert work.anchor is not None
-    value = bound.result(Value(shape_of(work.anchor), row.dtype, lambda i: element(ravel(i[len(row.place) :], row.inner))))
+    value = bound.result(
+        Value(
+            shape_of(work.anchor),
+            row.dtype,
+            lambda i: element(ravel(i[len(row.place) :], row.inner)),
+        )
+    )
     return lambda at: value.at(row.index(at))
 
 
@@ -167,7 +192,10 @@ def _layer_norm(work: Workload, bound: Bound, row: _Row) -> None:
         return value * value
 
     variance = T.bind(row.reduce(SUM, squared) / count)
-    scale = T.bind(tirx.const(1.0, row.dtype) / tirx.sqrt(variance + tirx.const(float(attrs.epsilon), row.dtype)))
+    scale = T.bind(
+        tirx.const(1.0, row.dtype)
+        / tirx.sqrt(variance + tirx.const(float(attrs.epsilon), row.dtype))
+    )
 
     def normal(i: Expr) -> Expr:
         value = centred(i) * scale
@@ -178,5 +206,7 @@ def _layer_norm(work: Workload, bound: Bound, row: _Row) -> None:
 
 
 EMITTERS: dict[str, Callable[[Workload, Bound, _Row], None]] = {
-    "relax.nn.softmax": _softmax, "relax.nn.log_softmax": _log_softmax, "relax.nn.layer_norm": _layer_norm,
-}  # fmt: skip
+    "relax.nn.softmax": _softmax,
+    "relax.nn.log_softmax": _log_softmax,
+    "relax.nn.layer_norm": _layer_norm,
+}

@@ -2,7 +2,8 @@
 
     for each column in parallel: acc = 0; for i: acc += x[i]; out[i] = acc
 
-Sums along the last axis, and long ones, come here transposed or in blocks (see passes/lower_operators.py).
+Sums along the last axis, and long ones, come here transposed or in blocks (see
+passes/lower_operators.py).
 """
 
 from __future__ import annotations
@@ -24,7 +25,11 @@ class Scan:
     name = "scan"
 
     def accepts(self, work: Workload, profile: Profile) -> bool:
-        return work.operator == "relax.cumsum" and work.anchor is not None and work.anchor.attrs.axis is not None
+        return (
+            work.operator == "relax.cumsum"
+            and work.anchor is not None
+            and work.anchor.attrs.axis is not None
+        )
 
     def space(self, work: Workload, profile: Profile) -> Space:
         return FIXED

@@ -1,7 +1,9 @@
-"""Scatters: a copy of the data, into which updates are then put one after the other where they may collide.
+"""Scatters: a copy of the data, into which updates are then put one after the other where they may
+collide.
 
-    scatter_elements: for all but the scattered axis in parallel: for i: out[.., index[i], ..] = update[i]
-    scatter_nd:       for i: for a slice, in parallel and by vectors: out[index[i]] = update[i]
+scatter_elements: for all but the scattered axis in parallel: for i: out[.., index[i], ..] =
+update[i] scatter_nd:       for i: for a slice, in parallel and by vectors: out[index[i]] =
+update[i]
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
 from compiler.kernels.emit import PARALLEL_WORK, bound, kernel, loop, nest, store_row, store_value
-from compiler.kernels.operators import at_position, greater, lesser
+from compiler.kernels.moves import at_position
+from compiler.kernels.operators import greater, lesser
 from compiler.kernels.template import FIXED, Point, Space
 from compiler.kernels.value import ZERO, Expr, Index, Value, ravel, unravel
 from compiler.kernels.vector import Evaluator
@@ -21,9 +24,12 @@ from compiler.kernels.workload import Workload
 from targets import Profile
 
 COMBINE: dict[str, Callable[[Expr, Expr], Expr]] = {
-    "update": lambda old, new: new, "add": lambda old, new: old + new, "mul": lambda old, new: old * new,
-    "max": greater, "min": lesser,
-}  # fmt: skip
+    "update": lambda old, new: new,
+    "add": lambda old, new: old + new,
+    "mul": lambda old, new: old * new,
+    "max": greater,
+    "min": lesser,
+}
 
 
 class Scatter:
@@ -63,9 +69,13 @@ def _scalar(expr: Expr) -> Expr:
 
 
 def _elements(
-    out: tirx.Buffer, data: Value, indices: Value, updates: Value, axis: int,
+    out: tirx.Buffer,
+    data: Value,
+    indices: Value,
+    updates: Value,
+    axis: int,
     combine: Callable[[Expr, Expr], Expr],
-) -> None:  # fmt: skip
+) -> None:
     """Only updates along the axis can meet at one place."""
     others = (*indices.shape[:axis], *indices.shape[axis + 1 :])
 
@@ -82,8 +92,8 @@ def _elements(
 def _slices(
     out: tirx.Buffer, data: Value, indices: Value, updates: Value, reduction: str, lanes: int
 ) -> None:
-    """updates [places, slice]. Places run in order; parallel are pieces of the slice, or, where the last
-    of colliding updates need not win, the places.
+    """updates [places, slice]. Places run in order; parallel are pieces of the slice, or, where the
+    last of colliding updates need not win, the places.
     """
     *batch, depth = indices.shape
     places, width = math.prod(batch), math.prod(data.shape[depth:])
@@ -92,7 +102,8 @@ def _slices(
     def put(i: Expr, start: Expr, count: int) -> None:
         at = unravel(i, tuple(batch))
         coordinates = [
-            _scalar(at_position(indices.at((*at, tirx.const(n, "int32"))), data.shape[n])) for n in range(depth)
+            _scalar(at_position(indices.at((*at, tirx.const(n, "int32"))), data.shape[n]))
+            for n in range(depth)
         ]
         base = bound(ravel(tuple(coordinates), data.shape[:depth]) * width if depth else ZERO)
         new = Value(

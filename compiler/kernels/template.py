@@ -1,4 +1,6 @@
-"""What a schedule template is: it may decline, says what may vary, picks well with no measurement, emits the kernel."""
+"""What a schedule template is: it may decline, says what may vary, picks well with no measurement,
+emits the kernel.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Lazy tensors: a shape, a type and what stands at an index. Fusion is nothing but composing them.
 
-A kernel is emitted from its output's Value: the template chooses the loops, then asks for `at(indices)`.
+A kernel is emitted from its output's Value: the template chooses the loops, then asks for
+`at(indices)`.
 """
 
 from __future__ import annotations
@@ -33,14 +34,16 @@ def typed(dtype: str, lanes: int) -> str:
 
 
 def key_of(expr: Expr) -> tuple[object, ...]:
-    """What tells expressions apart: the object. Integers hash by value alone, whatever their type."""
+    """What tells expressions apart: the object. Integers hash by value, whatever their type."""
     if isinstance(expr, tirx.IntImm):
         return int(expr.value), str(expr.ty.dtype)
     return (hash(expr),)
 
 
 class Value:
-    """`at(indices)` is remembered, so that equal requests share one expression object (see vector.py)."""
+    """`at(indices)` is remembered, so that equal requests share one expression object (see
+    vector.py).
+    """
 
     def __init__(
         self, shape: tuple[int, ...], dtype: str, compute: Callable[[Index], Expr]

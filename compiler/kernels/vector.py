@@ -1,7 +1,8 @@
 """Scalar expressions in a lane variable to vector expressions, written out as statements.
 
-An index that is linear in the lane becomes a vector load (or one broadcast load); any other is gathered lane
-by lane. Expressions that occur twice are bound once. Mathematical functions become polynomials.
+An index that is linear in the lane becomes a vector load (or one broadcast load); any other is
+gathered lane by lane. Expressions that occur twice are bound once. Mathematical functions become
+polynomials.
 """
 
 from __future__ import annotations
@@ -17,9 +18,30 @@ from tvm.sym import Analyzer
 from compiler.kernels import mathematics
 from compiler.kernels.value import Expr, element_type, key_of, lanes_of, typed
 
-BINARY = (tirx.Add, tirx.Sub, tirx.Mul, tirx.Div, tirx.Mod, tirx.FloorDiv, tirx.FloorMod, tirx.Min, tirx.Max,
-          tirx.EQ, tirx.NE, tirx.LT, tirx.LE, tirx.GT, tirx.GE, tirx.And, tirx.Or,
-          tirx.LShift, tirx.RShift, tirx.BitwiseAnd, tirx.BitwiseOr, tirx.BitwiseXor)  # fmt: skip
+BINARY = (
+    tirx.Add,
+    tirx.Sub,
+    tirx.Mul,
+    tirx.Div,
+    tirx.Mod,
+    tirx.FloorDiv,
+    tirx.FloorMod,
+    tirx.Min,
+    tirx.Max,
+    tirx.EQ,
+    tirx.NE,
+    tirx.LT,
+    tirx.LE,
+    tirx.GT,
+    tirx.GE,
+    tirx.And,
+    tirx.Or,
+    tirx.LShift,
+    tirx.RShift,
+    tirx.BitwiseAnd,
+    tirx.BitwiseOr,
+    tirx.BitwiseXor,
+)
 LEAVES = (tirx.Var, tirx.IntImm, tirx.FloatImm)
 
 
@@ -74,10 +96,11 @@ def substituted(expr: Expr, values: Mapping[tirx.Var, Expr]) -> Expr:
 
 
 class Evaluator:
-    """Evaluates expressions for lanes 0..lanes-1 of the variable `lane` at once; lanes = 1 evaluates scalars.
+    """Evaluates expressions for lanes 0..lanes-1 of the variable `lane` at once; lanes = 1
+    evaluates scalars.
 
-    given: vectors that stand for variables (a template's accumulators). Nothing is evaluated conditionally:
-    expressions use Select over loads that are safe for every lane.
+    given: vectors that stand for variables (a template's accumulators). Nothing is evaluated
+    conditionally: expressions use Select over loads that are safe for every lane.
     """
 
     def __init__(

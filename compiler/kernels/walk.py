@@ -1,9 +1,11 @@
-"""Axes that can be walked as one: fewer loops, and vectors that need not end where a short axis does.
+"""Axes that can be walked as one: fewer loops, and vectors that need not end where a short axis
+does.
 
     out[i, j] = a[i * 7 + j] + b[0]  over [5, 7]   ->   out[m] = a[m] + b[0]  over [35]
 
-Two neighbouring axes merge if every load is linear in them and sees only i * extent + j, and nothing else
-depends on them. The indices are simplified on the way: what reshapes composed of divisions is gone afterwards.
+Two neighbouring axes merge if every load is linear in them and sees only i * extent + j, and
+nothing else depends on them. The indices are simplified on the way: what reshapes composed of
+divisions is gone afterwards.
 """
 
 from __future__ import annotations
@@ -97,7 +99,7 @@ class Walk:
 def merged(
     value: Value, within: tuple[int, ...], origin: tuple[int, ...]
 ) -> tuple[Value, tuple[int, ...], tuple[int, ...]]:
-    """A value that fills the box at `origin` of a row-major tensor, with as few axes as possible."""
+    """A value that fills a box of a row-major tensor, with as few axes as possible."""
     if len(value.shape) < 2 or value.size <= 1:
         return value, within, origin
     walk = Walk(value)

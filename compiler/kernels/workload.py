@@ -1,4 +1,6 @@
-"""A fused function of Relax as a template sees it: parameters, the anchor, and what is done before and after it."""
+"""A fused function of Relax as a template sees it: parameters, the anchor, and what is done before
+and after it.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,8 @@ import numpy as np
 from tvm import relax, tirx
 from tvm.ir import GenericConst
 
-from compiler.kernels.operators import ELEMENTWISE, MATHEMATICAL, MOVES, dtype_of, shape_of
+from compiler.kernels.moves import MOVES
+from compiler.kernels.operators import ELEMENTWISE, MATHEMATICAL, dtype_of, shape_of
 from compiler.kernels.value import Value, stored
 
 Parameter = tuple[tuple[int, ...], str]  # shape, type
@@ -41,7 +44,7 @@ def tensors_of(call: relax.Call) -> list[relax.Expr]:
 
 @dataclass(frozen=True)
 class Workload:
-    """One kernel's work. The function has attribute Primitive, one block, one tensor as its result."""
+    """One kernel's work. The function is Primitive: one block, one tensor as its result."""
 
     function: relax.Function
 
@@ -69,7 +72,9 @@ class Workload:
 
     @property
     def is_pointwise_after_anchor(self) -> bool:
-        """Whether an element of the result depends, beside the anchor, on just that element of each operand."""
+        """Whether an element of the result depends, beside the anchor, on just that element of each
+        operand.
+        """
         return all(operator_of(c) in ELEMENTWISE or c.same_as(self.anchor) for _, c in self.calls)
 
     @property
@@ -84,15 +89,23 @@ class Workload:
         return {n for n, p in enumerate(self.function.params) if any(p.same_as(t) for t in read)}
 
     def mergeable(self, axis: int) -> bool:
-        """Whether output axes `axis` and `axis + 1` can be walked as one by everything after the anchor."""
+        """Whether output axes `axis` and `axis + 1` can be walked as one by everything after the
+        anchor.
+        """
         extents = self.output[0][axis : axis + 2]
         return self.is_pointwise_after_anchor and all(
-            _aligned(shape, len(self.output[0]))[axis : axis + 2] in (extents, (1, 1)) for shape in self._outer_shapes()
+            _aligned(shape, len(self.output[0]))[axis : axis + 2] in (extents, (1, 1))
+            for shape in self._outer_shapes()
         )
 
     def _outer_shapes(self) -> list[tuple[int, ...]]:
         """Shapes of the anchor's result and of all operands of what follows it."""
-        return [shape_of(t) for _, c in self.calls if not c.same_as(self.anchor) for t in [c, *tensors_of(c)]]
+        return [
+            shape_of(t)
+            for _, c in self.calls
+            if not c.same_as(self.anchor)
+            for t in [c, *tensors_of(c)]
+        ]
 
     def bind(self, buffers: Sequence[tirx.Buffer], merged: Sequence[int] = ()) -> Bound:
         """merged: axes of the output, each to be walked as one with the next (see mergeable)."""
@@ -100,13 +113,18 @@ class Workload:
 
 
 class Bound:
-    """A workload over buffers: values before the anchor, and the result once the anchor's own value is known."""
+    """A workload over buffers: values before the anchor, and the result once the anchor's own value
+    is known.
+    """
 
-    def __init__(self, work: Workload, buffers: Sequence[tirx.Buffer], merged: tuple[int, ...]) -> None:
+    def __init__(
+        self, work: Workload, buffers: Sequence[tirx.Buffer], merged: tuple[int, ...]
+    ) -> None:
         self._work, self._merged = work, merged
         self._buffers = dict(zip(work.function.params, buffers, strict=False))
         self._values: dict[relax.Var, Value] = {
-            var: stored(buffer, self._shape(shape_of(var)), dtype_of(var)) for var, buffer in self._buffers.items()
+            var: stored(buffer, self._shape(shape_of(var)), dtype_of(var))
+            for var, buffer in self._buffers.items()
         }
         self._evaluate()
 

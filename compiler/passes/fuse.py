@@ -13,7 +13,8 @@ import tvm_ffi
 from tvm import relax
 from tvm.ir import GenericConst
 
-from compiler.kernels.operators import ELEMENTWISE, MOVES, VIEWS, shape_of
+from compiler.kernels.moves import MOVES
+from compiler.kernels.operators import ELEMENTWISE, VIEWS, shape_of
 from compiler.kernels.workload import INJECTIVE, operator_of, tensors_of
 from compiler.passes.rewriter import use_counts
 

@@ -1,8 +1,8 @@
 """Operators without a kernel of their own, in terms of those that have one.
 
-    split          -> slices                     topk -> neoc.topk for the indices, a gather for the values
-    softmax        -> along the last axis        cumsum -> across rows, or in blocks
-    matmul         -> of matrices                image.resize2d -> neoc.resize with tables of elements and weights
+split          -> slices                     topk -> neoc.topk for the indices, a gather for the
+values softmax        -> along the last axis        cumsum -> across rows, or in blocks matmul
+-> of matrices                image.resize2d -> neoc.resize with tables of elements and weights
 """
 
 from __future__ import annotations
@@ -105,7 +105,9 @@ class _Lowerer(Rewriter):
         return relax.Tuple([values, self._cast(places, str(a.dtype), name)])
 
     def _cast(self, data: relax.Expr, dtype: str, name: str) -> relax.Expr:
-        return data if str(data.ty.dtype) == dtype else self.emit(relax.op.astype(data, dtype), name)
+        return (
+            data if str(data.ty.dtype) == dtype else self.emit(relax.op.astype(data, dtype), name)
+        )
 
     def _softmax(self, call: relax.Call, name: str) -> relax.Expr:
         function = {
@@ -138,7 +140,11 @@ class _Lowerer(Rewriter):
         return self.emit(relax.op.reshape(product, shape_of(call)), name)
 
     def _cumsum(self, call: relax.Call, name: str) -> relax.Expr:
-        data, kind, a = self._cast(self.use(call.args[0]), str(call.ty.dtype), name), str(call.ty.dtype), call.attrs
+        data, kind, a = (
+            self._cast(self.use(call.args[0]), str(call.ty.dtype), name),
+            str(call.ty.dtype),
+            call.attrs,
+        )
         if a.axis is None:
             data, axis = self.emit(relax.op.reshape(data, (math.prod(shape_of(data)),)), name), 0
         else:
@@ -148,10 +154,14 @@ class _Lowerer(Rewriter):
             return self.emit(relax.op.cumsum(data, axis, kind, bool(a.exclusive)), name)
         rows, extent = math.prod(shape[:axis]), shape[axis]
         flat = self.emit(relax.op.reshape(data, (rows, extent)), name)
-        return self.emit(relax.op.reshape(self._running(flat, bool(a.exclusive), kind, name), shape), name)
+        return self.emit(
+            relax.op.reshape(self._running(flat, bool(a.exclusive), kind, name), shape), name
+        )
 
     def _running(self, data: relax.Expr, exclusive: bool, kind: str, name: str) -> relax.Expr:
-        """Cumulative sums along the rows of a matrix: rows as lanes; few long rows in blocks that become rows."""
+        """Cumulative sums along the rows of a matrix: rows as lanes; few long rows in blocks that
+        become rows.
+        """
         rows, extent = shape_of(data)
         if rows >= ROWS:
             across = self.emit(relax.op.permute_dims(data, [1, 0]), name)
@@ -166,7 +176,9 @@ class _Lowerer(Rewriter):
         totals = self.emit(relax.op.reshape(relax.op.sum(blocks, [1]), (rows, BLOCKS)), name)
         starts = self.emit(relax.op.cumsum(totals, 1, kind, True), name)
         starts = self.emit(relax.op.reshape(starts, (rows * BLOCKS, 1)), name)
-        whole = self.emit(relax.op.reshape(relax.op.add(inside, starts), (rows, BLOCKS * length)), name)
+        whole = self.emit(
+            relax.op.reshape(relax.op.add(inside, starts), (rows, BLOCKS * length)), name
+        )
         return self.emit(relax.op.strided_slice(whole, [1], [0], [extent]), name)
 
     def _resize(self, call: relax.Call, name: str) -> relax.Expr | None:

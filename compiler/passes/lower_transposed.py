@@ -1,4 +1,6 @@
-"""Transposed convolutions as convolutions: of output phases, or, where the weights are not known, of a stretched image."""
+"""Transposed convolutions as convolutions: of output phases, or, where the weights are not known,
+of a stretched image.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,11 @@ class _Lowerer(Rewriter):
         data, weight = (self.use(a) for a in call.args)
         n, channels, *size = shape_of(data)
         in_channels, per_group, *kernel = shape_of(weight)
-        groups, strides, dilation = int(call.attrs.groups), _pair(call.attrs.strides), _pair(call.attrs.dilation)
+        groups, strides, dilation = (
+            int(call.attrs.groups),
+            _pair(call.attrs.strides),
+            _pair(call.attrs.dilation),
+        )
         apart = self.emit(relax.op.reshape(data, (n, channels, size[0], 1, size[1], 1)), name)
         gaps = [0] * 7 + [strides[0] - 1] + [0] * 3 + [strides[1] - 1]
         padded = self.emit(relax.op.nn.pad(apart, gaps), name)
@@ -38,13 +44,23 @@ class _Lowerer(Rewriter):
         turned = self.emit(relax.op.flip(relax.op.flip(weight, 2), 3), name)
         turned = self.emit(relax.op.reshape(turned, grouped), name)
         turned = self.emit(relax.op.permute_dims(turned, [0, 2, 1, 3, 4]), name)
-        turned = self.emit(relax.op.reshape(turned, (groups * per_group, in_channels // groups, *kernel)), name)
-        before = [(k - 1) * d - int(p) for k, d, p in zip(kernel, dilation, call.attrs.padding, strict=False)]
+        turned = self.emit(
+            relax.op.reshape(turned, (groups * per_group, in_channels // groups, *kernel)), name
+        )
+        before = [
+            (k - 1) * d - int(p)
+            for k, d, p in zip(kernel, dilation, call.attrs.padding, strict=False)
+        ]
         reach = [(k - 1) * d for k, d in zip(kernel, dilation, strict=True)]
-        after = [o + r - b - e for o, r, b, e in zip(shape_of(call)[2:], reach, before, long, strict=True)]
+        after = [
+            o + r - b - e
+            for o, r, b, e in zip(shape_of(call)[2:], reach, before, long, strict=True)
+        ]
         inside = self._cropped(stretched, before, after, long, name)
         padding = [max(p, 0) for p in (*before, *after)]
-        conv = relax.op.nn.conv2d(inside, turned, padding=padding, dilation=list(dilation), groups=groups)
+        conv = relax.op.nn.conv2d(
+            inside, turned, padding=padding, dilation=list(dilation), groups=groups
+        )
         return self.emit(conv, name)
 
     def _cropped(
@@ -58,9 +74,11 @@ class _Lowerer(Rewriter):
         return self.emit(relax.op.strided_slice(data, [2, 3], begin, end), name)
 
     def _phases(self, call: relax.Call, weight: np.ndarray, name: str) -> relax.Expr:
-        """One convolution that computes the s x s output phases as channels, then their interleaving.
+        """One convolution that computes the s x s output phases as channels, then their
+        interleaving.
 
-        Output y = s * q + p collects the kernel rows k with (y + pad - k * dilation) divisible by s.
+        Output y = s * q + p collects the kernel rows k with (y + pad - k * dilation) divisible by
+        s.
         """
         strides, dilation, groups = (
             _pair(call.attrs.strides),
@@ -105,7 +123,9 @@ def _pair(values: object) -> tuple[int, int]:
 
 
 def _phases(extent: int, stride: int, padding: int, dilation: int) -> list[dict[int, int]]:
-    """For each phase p of the output: input offset -> kernel index, where out[s*q + p] += in[q + offset] * w[k]."""
+    """For each phase p of the output: input offset -> kernel index, where out[s*q + p] += in[q +
+    offset] * w[k].
+    """
     phases = []
     for p in range(stride):
         taps = {}
@@ -120,7 +140,9 @@ def _phases(extent: int, stride: int, padding: int, dilation: int) -> list[dict[
 def _phase_kernel(
     weight: np.ndarray, groups: int, rows: list[dict[int, int]], columns: list[dict[int, int]]
 ) -> tuple[np.ndarray, tuple[int, int]]:
-    """IOHW weights as OIHW weights of O * s * t channels, and the padding before that their offsets need."""
+    """IOHW weights as OIHW weights of O * s * t channels, and the padding before that their offsets
+    need.
+    """
     in_channels, per_group = weight.shape[:2]
     low = [min((min(t) for t in phases if t), default=0) for phases in (rows, columns)]
     high = [max((max(t) for t in phases if t), default=0) for phases in (rows, columns)]

@@ -1,8 +1,8 @@
-"""Convolutions and pools that stayed plain: their border becomes a copy with margins, for kernels without any.
+"""Convolutions and pools that stayed plain: their border becomes a copy with margins, for kernels
+without any.
 
-    conv2d(x, w, padding)    -> conv2d(pad(x), w)
-    max_pool2d(x, padding)   -> neoc.max_window(pad(x, least))
-    avg_pool2d(x, padding)   -> neoc.sum_window(pad(x)) * (1 / count)
+conv2d(x, w, padding)    -> conv2d(pad(x), w) max_pool2d(x, padding)   -> neoc.max_window(pad(x,
+least)) avg_pool2d(x, padding)   -> neoc.sum_window(pad(x)) * (1 / count)
 """
 
 from __future__ import annotations
@@ -80,7 +80,9 @@ def _reached(call: relax.Call) -> list[int]:
 
 
 def _counts(call: relax.Call) -> np.ndarray:
-    """[1, 1, H', W']: how many elements each mean is over: those of the image, or of its margins, too."""
+    """[1, 1, H', W']: how many elements each mean is over: those of the image, or of its margins,
+    too.
+    """
     a = call.attrs
     padding = [int(p) for p in a.padding]
     axes = []
@@ -91,4 +93,5 @@ def _counts(call: relax.Call) -> np.ndarray:
         starts = np.arange(shape_of(call)[2 + axis]) * int(a.strides[axis]) - padding[axis]
         taps = starts[:, None] + np.arange(int(a.pool_size[axis])) * int(a.dilation[axis])
         axes.append(((taps >= low) & (taps < high)).sum(axis=1))
-    return np.maximum(np.outer(*axes), 1).astype(np.float64)[None, None]
+    counts = np.maximum(np.outer(*axes), 1)
+    return np.asarray(counts, np.float64)[None, None]

@@ -33,8 +33,8 @@ EPSILON = 1e-5  # TVM's: coordinates that should be whole may fall short of it
 
 
 def table(length: int, output: int, attrs: Attrs) -> tuple[Array, Array | None] | None:
-    """int32 [output, taps] elements and float64 [output, taps] weights; no weights for the nearest element.
-    None: the mode has no table.
+    """int32 [output, taps] elements and float64 [output, taps] weights; no weights for the nearest
+    element. None: the mode has no table.
     """
     mode, method = str(attrs.coordinate_transformation_mode), str(attrs.method)
     if mode not in COORDINATES:
@@ -66,9 +66,9 @@ def _cubic(t: Array, a: float) -> Array:
     """Keys' kernel at 1 + t, t, 1 - t, 2 - t."""
 
     def near(d: Array) -> Array:
-        return ((a + 2) * d - (a + 3)) * d * d + 1
+        return np.asarray(((a + 2) * d - (a + 3)) * d * d + 1)
 
     def far(d: Array) -> Array:
-        return ((d - 5) * d + 8) * d * a - 4 * a
+        return np.asarray(((d - 5) * d + 8) * d * a - 4 * a)
 
     return np.concatenate([far(1 + t), near(t), near(1 - t), far(2 - t)], axis=1)

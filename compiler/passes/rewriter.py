@@ -8,7 +8,9 @@ from tvm import relax
 from tvm.ir import GenericConst
 
 
-def own(operator: str, operands: list[relax.Expr], shape: tuple[int, ...], dtype: str) -> relax.Call:
+def own(
+    operator: str, operands: list[relax.Expr], shape: tuple[int, ...], dtype: str
+) -> relax.Call:
     """A call of one of our own operators; integers travel as ShapeExpr."""
     return relax.op.call_pure_packed(operator, *operands, ty_args=relax.TensorType(shape, dtype))
 

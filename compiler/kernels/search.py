@@ -1,8 +1,10 @@
 """argmax, argmin and the k best of a row: a search for the best element behind the last one found.
 
-    for each row in parallel: for r in 0..k: out[r] = the first of the best elements that come after out[r - 1]
+    for each row in parallel:
+        for r in 0..k: out[r] = the first of the best elements that come after out[r - 1]
 
-NaN is the best of all, as in numpy. The lanes are neighbouring rows, or each lane searches its own part of a row.
+NaN is the best of all, as in numpy. The lanes are neighbouring rows, or each lane searches its own
+part of a row.
 """
 
 from __future__ import annotations
@@ -38,8 +40,8 @@ def better(largest: bool) -> Better:
     return before
 
 
-class Select:
-    name = "select"
+class Choice:
+    name = "search"
 
     def accepts(self, work: Workload, profile: Profile) -> bool:
         return work.operator in ("relax.argmax", "relax.argmin", "neoc.topk")
@@ -95,7 +97,7 @@ def _argument(work: Workload, bound_: Bound, out: tirx.Buffer, lanes: int) -> No
 
 
 def _position(index: Index, axis: int, rank: int, kept: int, lane: tirx.Var, count: int) -> Index:
-    """The result's index: the last one varies with the lane, and the searched axis may stay as 1."""
+    """The result's index: the last varies with the lane, and the searched axis may stay as 1."""
     place = (*index[:-1], index[-1] + lane) if count > 1 else index
     if kept == rank:
         return (*place[:axis], ZERO, *place[axis:])
@@ -175,7 +177,9 @@ class Search:
     def row(
         self, element: Callable[[Expr], Expr], lanes: int, last: tuple[Expr, Expr] | None = None
     ) -> Expr:
-        """The best of a row; with `last` (index, element) the best that comes after it. -1: there is none."""
+        """The best of a row; with `last` (index, element) the best that comes after it. -1: there
+        is none.
+        """
         best, where = registers(1, lanes, self.dtype), registers(1, lanes, "int32")
         single, place = registers(1, 1, self.dtype), registers(1, 1, "int32")
         whole = self.extent // lanes
@@ -188,7 +192,15 @@ class Search:
             with loop(whole) as i:
                 first = bound(i * lanes)
                 at = Evaluator(lane, lanes)(first + lane)
-                self._keep(best, where, slot, Evaluator(lane, lanes)(element(first + lane)), at, last, lanes)
+                self._keep(
+                    best,
+                    where,
+                    slot,
+                    Evaluator(lane, lanes)(element(first + lane)),
+                    at,
+                    last,
+                    lanes,
+                )
             with loop(lanes) as i:
                 self._keep_first(single, place, T.bind(best[i]), T.bind(where[i]))
         if self.extent % lanes:
