@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from tvm import relax, tirx
 from tvm.script.ir_builder import tirx as T
 
-from compiler.kernels.conv2d import even
 from compiler.kernels.emit import kernel, loop, registers, vector_at
+from compiler.kernels.geometry import even
 from compiler.kernels.operators import integers, shape_of
 from compiler.kernels.template import Point, Space
 from compiler.kernels.value import Expr, Value

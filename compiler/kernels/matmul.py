@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from compiler.kernels.conv2d import FMA_LATENCY, FMA_PER_CYCLE, LOADS_PER_CYCLE, fits
 from compiler.kernels.emit import kernel, loop, registers, vector_at
+from compiler.kernels.geometry import FMA_LATENCY, FMA_PER_CYCLE, LOADS_PER_CYCLE, fits
 from compiler.kernels.operators import shape_of
 from compiler.kernels.template import Point, Space
 from compiler.kernels.value import ZERO, Expr, Value, unravel

@@ -16,7 +16,7 @@ import tvm
 from tvm import relax
 from tvm.ir import GenericConst
 
-from compiler.kernels.conv2d import WIDEST
+from compiler.kernels.geometry import WIDEST
 from compiler.kernels.operators import ELEMENTWISE, integers, shape_of
 from compiler.kernels.workload import operator_of
 from compiler.passes.rewriter import Rewriter, array_of, constant, own

@@ -1,0 +1,169 @@
+"""The sizes of a convolution, and what a register tile for it costs: they choose its schedule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from tvm import relax
+
+from compiler.kernels.operators import integers, shape_of
+from compiler.kernels.workload import Workload
+from targets import Profile
+
+SMALL_IMAGE = 64  # output pixels up to which every tile is written out with its own border
+UNROLLED_TAPS = 640  # pixels x taps that may be written out so
+WIDEST = 11  # kernel columns written out; wider kernels are looped over and come without padding
+BLOCK = 64  # columns of one task of a 1x1 convolution
+FMA_LATENCY, FMA_PER_CYCLE, LOADS_PER_CYCLE = 4, 2, 2
+
+
+def pair(sizes: relax.ShapeExpr) -> tuple[int, int]:
+    """The first two of some integers."""
+    first, second, *_ = integers(sizes)
+    return first, second
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """A convolution's sizes. reach: input channels that one panel of output channels reads."""
+
+    batch: int
+    in_channels: int
+    height: int
+    width: int
+    block: int  # input channels that stand together: lanes if packed, 1 if not
+    panels: int
+    out_height: int
+    out_width: int
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]  # top, left
+    dilation: tuple[int, int]
+    groups: int
+    out_channels: int
+    reach: int
+    lanes: int
+
+    @classmethod
+    def of(cls, work: Workload) -> Geometry:
+        assert work.anchor is not None
+        data, weight, stride, padding, dilation, channels = work.anchor.args[1:]
+        batch, _, height, width, *block = shape_of(data)
+        panels, kernel_h, kernel_w, reach, lanes = shape_of(weight)
+        groups, in_channels, out_channels = integers(channels)
+        out = shape_of(work.anchor)
+        return cls(
+            batch=batch,
+            in_channels=in_channels,
+            height=height,
+            width=width,
+            block=block[0] if block else 1,
+            panels=panels,
+            out_height=out[2],
+            out_width=out[3],
+            kernel=(kernel_h, kernel_w),
+            stride=pair(stride),
+            padding=pair(padding),
+            dilation=pair(dilation),
+            groups=groups,
+            out_channels=out_channels,
+            reach=reach,
+            lanes=lanes,
+        )
+
+    @property
+    def pointwise(self) -> bool:
+        return self.kernel == (1, 1) and self.stride == (1, 1) and self.padding == (0, 0) and (
+            (self.out_height, self.out_width) == (self.height, self.width)
+        )  # fmt: skip
+
+    @property
+    def pixels(self) -> int:
+        return self.out_height * self.out_width
+
+    def flat(self) -> Geometry:
+        """A pointwise convolution as one long row."""
+        pixels = self.pixels
+        return replace(self, height=1, width=pixels, out_height=1, out_width=pixels)
+
+    @property
+    def mode(self) -> str:
+        if (
+            self.pixels <= SMALL_IMAGE
+            and self.pixels * self.kernel[0] * self.kernel[1] <= UNROLLED_TAPS
+        ):
+            return "image"
+        return "flat" if self.pointwise else "rows"
+
+    def in_one_group(self, vectors: int) -> bool:
+        """Whether so many neighbouring panels read the same input channels."""
+        per_group = self.out_channels // self.groups
+        return vectors == 1 or (
+            vectors <= self.panels and (self.groups == 1 or per_group % (vectors * self.lanes) == 0)
+        )
+
+    @property
+    def weight_bytes(self) -> int:
+        return 4 * self.panels * self.lanes * self.reach * self.kernel[0] * self.kernel[1]
+
+    @property
+    def data_bytes(self) -> int:
+        return 4 * self.in_channels * self.height * self.width
+
+    @property
+    def flops(self) -> int:
+        return (
+            2
+            * self.batch
+            * self.panels
+            * self.lanes
+            * self.pixels
+            * self.reach
+            * self.kernel[0]
+            * self.kernel[1]
+        )
+
+
+def even(extent: int, most: int) -> list[int]:
+    """The extent in as few parts as possible, none above `most`, as equal as can be: 14, 6 -> 5,
+    5, 4.
+    """
+    parts = -(-extent // most)
+    return [extent // parts + (i < extent % parts) for i in range(parts)]
+
+
+def fits(vectors: int, columns: int, profile: Profile) -> bool:
+    """Accumulators, one weight vector each and the broadcast value in the register file."""
+    weights = vectors if columns > 1 else 1
+    return (
+        vectors * columns + weights + (not profile.isa.embedded_broadcast) <= profile.isa.registers
+    )
+
+
+def cycles(shape: Geometry, vectors: int, columns: int, profile: Profile) -> float:
+    """Estimated cycles of the busiest core: the slowest of arithmetic, loads, latency, and weights
+    from L2.
+    """
+
+    def step(v: int, n: int) -> float:
+        fits_l1 = (
+            v * shape.lanes * 4 * shape.reach * shape.kernel[0] * shape.kernel[1]
+            < profile.l1_bytes // 2
+        )
+        stream = 0.0 if fits_l1 else v * shape.lanes * 4 / 24
+        return max(v * n / FMA_PER_CYCLE, (v + n) / LOADS_PER_CYCLE, FMA_LATENCY, stream)
+
+    extent = shape.out_width if shape.mode == "rows" else shape.pixels
+    tiles = even(extent, columns) if shape.mode == "rows" or shape.mode == "image" else (
+        [columns] * (extent // columns) + [extent % columns] * (extent % columns > 0))  # fmt: skip
+    rows = shape.out_height if shape.mode == "rows" else 1
+    groups = [vectors] * (shape.panels // vectors) + [shape.panels % vectors] * (
+        shape.panels % vectors > 0
+    )
+    depth = shape.reach * shape.kernel[0] * shape.kernel[1]
+    pieces = len(groups) * (
+        rows if shape.mode == "rows" else 1 if shape.mode == "image" else -(-extent // BLOCK)
+    )
+    pieces *= shape.batch
+    total = shape.batch * rows * depth * sum(step(v, n) for v in groups for n in tiles)
+    return total / pieces * -(-pieces // profile.cores)
