@@ -20,7 +20,7 @@ import pytest
 
 import targets
 from benchmarks import models
-from compiler import build
+from compiler import build, verify
 
 ROOT = Path(__file__).parent.parent
 CLIENT = ROOT / "tests" / "compiler" / "client.c"
@@ -87,6 +87,13 @@ def compile_(model: Path, device: str, output: Path, **environment: str) -> dict
     return told
 
 
+def check_parity(parity: dict[str, Any]) -> None:
+    """As verified: the largest of several runs, each with a scale of its own."""
+    assert parity["bound"] == 1e-3
+    for name, error in parity["outputs"].items():
+        assert error["relative"] <= 1e-3 or error["max_abs"] <= verify.NOISE, name
+
+
 def unpacked(artifact: str, folder: Path) -> Path:
     with tarfile.open(artifact) as archive:
         archive.extractall(folder, filter="data")
@@ -97,7 +104,7 @@ def unpacked(artifact: str, folder: Path) -> Path:
 @pytest.mark.parametrize("model", named(models.ROWS.keys() - FULL), indirect=True)
 def test_three_clients_agree(model: Path, tmp_path: Path, dlr_python: Path, client: Path) -> None:
     told = compile_(model, DEVICE, tmp_path / "out")
-    assert told["parity"]["relative"] <= 1e-3
+    check_parity(told["parity"])
     assert told["size"] <= 1.1 * model.stat().st_size + 2e6
     folder = unpacked(told["artifact"], tmp_path / "artifact")
     feed = models.ROWS[model.stem].feed(seed=7)
@@ -117,7 +124,7 @@ def test_three_clients_agree(model: Path, tmp_path: Path, dlr_python: Path, clie
 @pytest.mark.parametrize("model", named(CROSS), indirect=True)
 def test_compiles_for_a_cpu_that_is_not_here(model: Path, tmp_path: Path) -> None:
     told = compile_(model, AWS, tmp_path)
-    assert told["parity"]["relative"] <= 1e-3
+    check_parity(told["parity"])
     assert told["size"] <= 1.1 * model.stat().st_size + 2e6
     assert any("cannot execute" in warning for warning in told["warnings"])
 

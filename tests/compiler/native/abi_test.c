@@ -274,13 +274,18 @@ static void check_two_threads(char *folder) {
   }
 }
 
+/* A lane allocates its scratch memory when it first works, which on a busy machine may be late:
+ * others do its share until the system lets it run. After that no run allocates. */
 static void check_no_allocation(DLRModelHandle *model) {
   for (int threads = 1; threads < 4; threads++) {
     OK(SetDLRNumThreads(model, threads));
-    for (int run = 0; run < 4; run++) OK(RunDLRModel(model));
-    int before = allocations;
-    for (int run = 0; run < 50; run++) OK(RunDLRModel(model));
-    CHECK(allocations == before);
+    int before, quiet = 0;
+    for (int block = 0; block < 100 && quiet < 3; block++) {
+      before = allocations;
+      for (int run = 0; run < 50; run++) OK(RunDLRModel(model));
+      quiet = allocations == before ? quiet + 1 : 0;
+    }
+    CHECK(quiet == 3);
   }
 }
 
