@@ -32,12 +32,14 @@ def check(folder: Path, model: Model) -> dict[str, Any]:
     Raises ServerError naming the first output that differs by more than the bound.
     """
     oracle, reference = _oracle(model.oracle)
+    runs = [_answers(reference, model, seed) for seed in range(RUNS)]
+    scales = {t.name: max(_scale(e[t.name]) for _, e in runs) for t in model.signature.outputs}
     errors: dict[str, dict[str, float]] = {}
-    for seed in range(RUNS):
-        inputs, expected = _answers(reference, model, seed)
+    for inputs, expected in runs:
         got = abi.run_apart(folder, inputs)
         for tensor in model.signature.outputs:
-            error = compare(tensor.name, got[tensor.name], expected[tensor.name])
+            name = tensor.name
+            error = compare(name, got[name], expected[name], scales[name])
             worst = errors.setdefault(tensor.name, {"max_abs": 0.0, "relative": 0.0})
             errors[tensor.name] = {key: max(worst[key], error[key]) for key in worst}
     worst_of_all = max((e["relative"] for e in errors.values()), default=0.0)
@@ -50,8 +52,10 @@ def check(folder: Path, model: Model) -> dict[str, Any]:
     }
 
 
-def compare(name: str, got: Array, expected: Array) -> dict[str, float]:
-    """Absolute error, and relative to the output's scale. Integers and booleans must be equal."""
+def compare(name: str, got: Array, expected: Array, scale: float | None = None) -> dict[str, float]:
+    """Absolute error, and relative to the output's scale: its largest value, or what is known of
+    it from other runs. Integers and booleans must be equal.
+    """
     if got.shape != expected.shape or got.dtype != expected.dtype:
         raise ServerError(
             f"Verification: output '{name}' is {got.dtype}{list(got.shape)}, "
@@ -74,7 +78,7 @@ def compare(name: str, got: Array, expected: Array) -> dict[str, float]:
     difference = (
         np.abs(got[finite].astype("float64") - expected[finite]) if same else np.array([np.inf])
     )
-    scale = float(np.abs(expected[finite]).max(initial=0.0))
+    scale = _scale(expected) if scale is None else scale
     largest = float(difference.max(initial=0.0))
     relative = largest / scale if scale else largest
     if largest > max(BOUND * scale, NOISE):
@@ -84,6 +88,13 @@ def compare(name: str, got: Array, expected: Array) -> dict[str, float]:
             "Nothing was uploaded."
         )
     return {"max_abs": largest, "relative": relative}
+
+
+def _scale(array: Array) -> float:
+    """The largest finite absolute value; 0 for what is compared exactly."""
+    if not np.issubdtype(array.dtype, np.floating):
+        return 0.0
+    return float(np.abs(array[np.isfinite(array)]).max(initial=0.0))
 
 
 Reference = Callable[[Arrays], list[Array]]
@@ -124,10 +135,14 @@ def _answers(
 
 
 def sample(tensor: Tensor, seed: int, limit: int) -> Array:
-    """Random values of a tensor's type: standard normal floats, integers below the limit."""
+    """Random values of a tensor's type: integers below the limit; floats of the standard normal
+    distribution, or, at odd seeds, from 0 to 1 as images have them.
+    """
     name_seed = [seed, *tensor.name.encode()]
     random = np.random.default_rng(name_seed)
     dtype = np.dtype(tensor.dtype)
+    if dtype.kind == "f" and seed % 2:
+        return random.random(tensor.shape).astype(dtype)
     if dtype.kind == "f":
         return random.standard_normal(tensor.shape).astype(dtype)
     if dtype.kind == "b":
