@@ -1,0 +1,186 @@
+"""Compiles a few operators as the pipeline does, runs the kernels, and compares with numpy."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+os.environ["TVM_NUM_THREADS"] = "2"  # TVM reads it once, when it starts its pool
+
+import numpy as np
+import tvm
+import tvm_ffi
+from tvm import relax
+from tvm.ir import GenericConst, GlobalVar
+
+import targets
+from compiler import codegen, pipeline
+from compiler.kernels import choose
+from compiler.kernels.operators import VIEWS, dtype_of, shape_of
+from compiler.kernels.workload import Workload
+from targets import Profile
+
+Array = np.ndarray
+Emit = Callable[..., relax.Expr]
+
+# AVX-512 schedules run anywhere: LLVM splits their vectors for the CPU of this machine.
+HOST = targets.get("host").llvm
+NARROW = replace(targets.PROFILES["ml_c4"], llvm=HOST)
+WIDE = replace(targets.PROFILES["ml_c5"], llvm=HOST)
+MARGIN = 64  # guard elements on either side of every buffer, filled with GUARD
+GUARD = 0x7F
+
+
+def main_of(emit: Emit, inputs: Sequence[Array]) -> tvm.IRModule:
+    """`main` of the calls that emit(*variables) makes; it may return one expression or a tuple."""
+    builder = relax.BlockBuilder()
+    params = [
+        relax.Var(f"x{n}", relax.TensorType(a.shape, str(a.dtype))) for n, a in enumerate(inputs)
+    ]
+    with builder.function("main", params):
+        with builder.dataflow():
+            value = emit(*params)
+            fields = value if isinstance(value, tuple) else (value,)
+            outputs = [builder.emit(f) for f in fields]
+            result = builder.emit_output(relax.Tuple(outputs))
+        builder.emit_func_output(result)
+    return builder.get()
+
+
+@dataclass
+class Place:
+    """A flat, aligned tensor between two guards."""
+
+    whole: Array
+    data: Array
+
+    @classmethod
+    def of(cls, size: int, dtype: str) -> Place:
+        item = np.dtype(dtype).itemsize
+        raw = np.full((max(size, 1) + 2 * MARGIN) * item + 64, GUARD, np.uint8)
+        start = -(raw.ctypes.data + MARGIN * item) % 64 + MARGIN * item
+        return cls(raw, raw[start : start + max(size, 1) * item].view(dtype))
+
+    def intact(self) -> bool:
+        start = self.data.ctypes.data - self.whole.ctypes.data
+        before, after = self.whole[:start], self.whole[start + self.data.nbytes :]
+        return bool((before == GUARD).all() and (after == GUARD).all())
+
+
+class Machine:
+    """Runs a lowered main call by call, as the plan does; every tensor has a place of its own."""
+
+    def __init__(self, lowered: pipeline.Lowered, library: Any) -> None:
+        self.main, self.library = lowered.main, library
+        self.places: dict[Any, Place] = {}
+
+    def __call__(self, inputs: Sequence[Array]) -> list[Array]:
+        for param, array in zip(self.main.params, inputs, strict=True):
+            self._new(param).data[:] = array.reshape(-1) if array.size else 0
+        for binding in self.main.body.blocks[0].bindings:
+            value = binding.value
+            if isinstance(value, relax.Tuple):
+                return [self._read(field) for field in value.fields]
+            if isinstance(value.op, GlobalVar):
+                places = [self._place(a) for a in value.args] + [self._new(binding.var)]
+                self.library[str(value.op.name_hint)](*(_tensor(p.data) for p in places))
+                assert all(p.intact() for p in places), f"{value.op} wrote outside its buffers"
+            else:
+                assert value.op.name in VIEWS, f"{value.op.name} was not fused into a kernel"
+                self.places[binding.var] = self._place(value.args[0])
+        raise AssertionError("main returns no tuple")
+
+    def _new(self, var: relax.Var) -> Place:
+        self.places[var] = Place.of(int(np.prod(shape_of(var))), dtype_of(var))
+        return self.places[var]
+
+    def _place(self, expr: relax.Expr) -> Place:
+        if not isinstance(expr, GenericConst):
+            return self.places[expr]
+        array = np.asarray(expr.value.numpy())
+        place = Place.of(array.size, str(array.dtype))
+        place.data[:] = array.reshape(-1)
+        return place
+
+    def _read(self, expr: relax.Expr) -> Array:
+        return self._place(expr).data.reshape(shape_of(expr)).copy()
+
+
+def _tensor(array: Array) -> Any:
+    return tvm_ffi.from_dlpack(array)
+
+
+def lowered_with(module: tvm.IRModule, profile: Profile, seed: int | None) -> pipeline.Lowered:
+    """Scheduled at each template's default, or at random points of its space."""
+    if seed is None:
+        return pipeline.schedule(module, profile)
+    picker = random.Random(seed)
+    kernels = {}
+    for var in module.get_global_vars():
+        name = str(var.name_hint)
+        if name != "main":
+            work = Workload(module[var])
+            template = choose(work, profile)
+            points = list(template.space(work, profile))
+            function = template.apply(work, profile, point := picker.choice(points), name)
+            kernels[name] = pipeline.Kernel(name, work, template.name, point, function)
+    return pipeline.Lowered(module["main"], kernels)
+
+
+def compute(
+    emit: Emit, *inputs: Array, profile: Profile = NARROW, seed: int | None = None
+) -> tuple[list[Array], pipeline.Lowered]:
+    """What the kernels give, and the kernels."""
+    lowered = lowered_with(pipeline.lower(main_of(emit, inputs), profile), profile, seed)
+    library = codegen.build(lowered.kernels, profile)
+    return Machine(lowered, library)(inputs), lowered
+
+
+def close(got: Array, want: Array, tolerance: float) -> None:
+    """Equal shape, type and specials; errors bounded relative to the scale of what is wanted."""
+    assert got.shape == want.shape
+    if want.dtype.kind != "f":
+        np.testing.assert_array_equal(got, want)
+        return
+    finite = np.isfinite(want)
+    np.testing.assert_array_equal(np.isfinite(got), finite)
+    np.testing.assert_array_equal(np.where(finite, 0, got), np.where(finite, 0, want))
+    scale = np.abs(want[finite]).max(initial=1e-30)
+    worst = np.abs(got[finite].astype(np.float64) - want[finite]).max(initial=0)
+    assert worst <= tolerance * scale, f"error {worst} at scale {scale}"
+
+
+TOLERANCES = {"float16": 2e-3, "float32": 2e-6, "float64": 1e-13}
+
+
+def check(
+    emit: Emit,
+    inputs: Sequence[Array],
+    *wanted: Array,
+    profiles: Sequence[Profile] = (NARROW, WIDE),
+    seeds: Sequence[int | None] = (None,),
+    tolerance: float | None = None,
+) -> list[str]:
+    """Asserts that every profile and point agrees with `wanted`. Returns the templates' names."""
+    names: list[str] = []
+    for profile in profiles:
+        for seed in seeds:
+            results, lowered = compute(emit, *inputs, profile=profile, seed=seed)
+            names = [k.template for k in lowered.kernels.values()]
+            for got, want in zip(results, wanted, strict=True):
+                bound = tolerance or TOLERANCES.get(str(got.dtype), 0.0)
+                close(got, want if want.dtype.kind == "f" else want.astype(got.dtype), bound)
+    return names
+
+
+def values(shape: Sequence[int], dtype: str = "float32", seed: int = 0) -> Array:
+    """Seeded numbers: normal ones, small integers, or booleans."""
+    rng = np.random.default_rng(seed + sum(shape))
+    if dtype.startswith("float"):
+        return rng.standard_normal(shape).astype(dtype)
+    if dtype == "bool":
+        return rng.integers(0, 2, shape).astype(bool)
+    return rng.integers(0 if dtype.startswith("u") else -5, 9, shape).astype(dtype)

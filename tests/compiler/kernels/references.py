@@ -1,0 +1,97 @@
+"""Windowed operators by their definition, in double precision."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+Array = np.ndarray
+Pair = Sequence[int]
+
+
+def _padded(x: Array, padding: Sequence[int], fill: float) -> Array:
+    top, left, bottom, right = padding
+    widths = ((0, 0), (0, 0), (top, bottom), (left, right))
+    return np.pad(x.astype(np.float64), widths, constant_values=fill)
+
+
+def _taps(x: Array, kernel: Pair, strides: Pair, dilation: Pair) -> dict[tuple[int, int], Array]:
+    """For each element of the window: what it sees at every output position."""
+    ends = [
+        (x.shape[2 + n] - (kernel[n] - 1) * dilation[n] - 1) // strides[n] * strides[n] + 1
+        for n in range(2)
+    ]
+    found = {}
+    for ky in range(kernel[0]):
+        for kx in range(kernel[1]):
+            top, left = ky * dilation[0], kx * dilation[1]
+            rows = slice(top, top + ends[0], strides[0])
+            found[ky, kx] = x[:, :, rows, left : left + ends[1] : strides[1]]
+    return found
+
+
+def conv2d(
+    x: Array,
+    w: Array,
+    strides: Pair = (1, 1),
+    padding: Sequence[int] = (0, 0, 0, 0),
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+) -> Array:
+    """x [N, C, H, W], w [O, C/groups, KH, KW]"""
+    image = _padded(x, padding, 0.0)
+    reach, each = w.shape[1], w.shape[0] // groups
+    parts = []
+    for g in range(groups):
+        taps = _taps(image[:, g * reach : (g + 1) * reach], w.shape[2:], strides, dilation)
+        own = w[g * each : (g + 1) * each].astype(np.float64)
+        sums = [np.einsum("nchw,oc->nohw", seen, own[:, :, ky, kx]) for (ky, kx), seen in taps.items()]
+        parts.append(np.sum(sums, axis=0))
+    return np.concatenate(parts, axis=1)
+
+
+def conv2d_transpose(
+    x: Array,
+    w: Array,
+    strides: Pair = (1, 1),
+    padding: Sequence[int] = (0, 0, 0, 0),
+    output_padding: Pair = (0, 0),
+    dilation: Pair = (1, 1),
+    groups: int = 1,
+) -> Array:
+    """x [N, C, H, W], w [C, O/groups, KH, KW]"""
+    n, channels, *size = x.shape
+    _, each, *kernel = w.shape
+    full = [
+        (s - 1) * t + (k - 1) * d + 1 + o
+        for s, t, k, d, o in zip(size, strides, kernel, dilation, output_padding, strict=True)
+    ]
+    out = np.zeros((n, each * groups, *full))
+    reach = channels // groups
+    for g in range(groups):
+        own = slice(g * reach, (g + 1) * reach)
+        target = out[:, g * each : (g + 1) * each]
+        for (ky, kx), seen in _taps(target, kernel, (1, 1), dilation).items():
+            part = np.einsum("nchw,co->nohw", x[:, own].astype(np.float64), w[own, :, ky, kx])
+            rows, columns = (slice(0, (s - 1) * t + 1, t) for s, t in zip(size, strides, strict=True))
+            seen[:, :, rows, columns] += part
+    top, left, bottom, right = padding
+    return out[:, :, top : full[0] - bottom, left : full[1] - right]
+
+
+def pool(
+    x: Array,
+    kernel: Pair,
+    strides: Pair = (1, 1),
+    padding: Sequence[int] = (0, 0, 0, 0),
+    dilation: Pair = (1, 1),
+    counted: bool | None = None,
+) -> Array:
+    """counted: None for the maximum, else whether a mean counts the padding."""
+    if counted is None:
+        image = _padded(x, padding, -np.inf)
+        return np.max(list(_taps(image, kernel, strides, dilation).values()), axis=0)
+    image = _padded(x, padding, 0.0)
+    ones = _padded(np.ones_like(x), padding, float(counted))
+    total = np.sum(list(_taps(image, kernel, strides, dilation).values()), axis=0)
+    count = np.sum(list(_taps(ones, kernel, strides, dilation).values()), axis=0)
+    return np.asarray(total / np.maximum(count, 1))

@@ -1,0 +1,77 @@
+"""compiler/kernels/conv2d.py: dense and grouped convolutions with constant weights."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tvm import relax
+
+from tests.compiler.kernels.harness import NARROW, WIDE, check, values
+from tests.compiler.kernels.references import conv2d
+
+R = relax.op
+
+# batch, channels, height, width, out channels, kernel, strides, padding, dilation, groups
+CASES = [
+    (1, 3, 9, 11, 5, (3, 3), (1, 1), (1, 1, 1, 1), (1, 1), 1),
+    (2, 17, 7, 13, 19, (3, 2), (2, 1), (1, 0, 2, 1), (1, 1), 1),
+    (1, 6, 10, 9, 9, (3, 3), (1, 1), (2, 2, 2, 2), (2, 2), 3),
+    (1, 1, 1, 1, 4, (1, 1), (1, 1), (0, 0, 0, 0), (1, 1), 1),
+    (1, 16, 13, 73, 24, (1, 1), (1, 1), (0, 0, 0, 0), (1, 1), 1),
+    (1, 8, 12, 6, 16, (5, 3), (3, 2), (2, 1, 0, 0), (1, 2), 1),
+    (1, 12, 6, 6, 24, (3, 3), (1, 1), (1, 1, 1, 1), (1, 1), 12),
+    (1, 1, 1, 40, 3, (1, 19), (1, 2), (0, 9, 0, 9), (1, 1), 1),
+]
+
+
+def agrees(case: tuple, profile: object, seed: int | None, dtype: str = "float32") -> list[str]:  # type: ignore[type-arg]
+    n, c, h, w, o, kernel, strides, padding, dilation, groups = case
+    x, weight = values((n, c, h, w), dtype), values((o, c // groups, *kernel), dtype)
+    sizes = {"strides": strides, "padding": padding, "dilation": dilation, "groups": groups}
+    bias = values((1, o, 1, 1), dtype)
+
+    def emit(a: relax.Var) -> relax.Expr:
+        conv = R.nn.conv2d(a, relax.const(weight, dtype), **sizes)
+        return R.nn.relu(R.add(conv, relax.const(bias, dtype)))
+
+    want = np.maximum(conv2d(x, weight, strides, padding, dilation, groups) + bias, 0)
+    return check(emit, [x], want, profiles=[profile], seeds=[seed], tolerance=1e-5)  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("profile", [NARROW, WIDE], ids=["8", "16"])
+def test_the_default_computes_the_definition(case: tuple, profile: object) -> None:  # type: ignore[type-arg]
+    agrees(case, profile, None)
+
+
+@pytest.mark.parametrize("case", CASES[:3], ids=str)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_points_of_the_space_compute_the_definition(case: tuple, seed: int) -> None:  # type: ignore[type-arg]
+    agrees(case, (NARROW, WIDE)[seed % 2], seed)
+
+
+@settings(max_examples=6, deadline=None, derandomize=True, database=None)
+@given(
+    channels=st.integers(1, 20),
+    outputs=st.integers(1, 20),
+    size=st.tuples(st.integers(3, 12), st.integers(3, 12)),
+    padding=st.tuples(*[st.integers(0, 2)] * 4),
+    strides=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+)
+def test_any_sizes(
+    channels: int, outputs: int, size: tuple, padding: tuple, strides: tuple  # type: ignore[type-arg]
+) -> None:
+    agrees((1, channels, *size, outputs, (3, 3), strides, padding, (1, 1), 1), NARROW, None)
+
+
+def test_a_residual_comes_along() -> None:
+    x, weight = values((1, 16, 6, 7)), values((16, 16, 3, 3))
+
+    def emit(a: relax.Var) -> relax.Expr:
+        y = R.nn.conv2d(R.nn.relu(R.nn.conv2d(a, relax.const(weight), padding=1)), relax.const(weight), padding=1)
+        return R.nn.relu(R.add(y, a))
+
+    same = (1, 1, 1, 1)
+    inside = np.maximum(conv2d(x, weight, padding=same), 0)
+    want = np.maximum(conv2d(inside, weight, padding=same) + x, 0)
+    assert "conv2d" in check(emit, [x], want, tolerance=1e-5)
