@@ -87,11 +87,14 @@ def compile_(model: Path, device: str, output: Path, **environment: str) -> dict
     return told
 
 
-def check_parity(parity: dict[str, Any]) -> None:
-    """As verified: the largest of several runs, each with a scale of its own."""
-    assert parity["bound"] == 1e-3
-    for name, error in parity["outputs"].items():
-        assert error["relative"] <= 1e-3 or error["max_abs"] <= verify.NOISE, name
+def check(told: dict[str, Any], model: Path) -> None:
+    """Its errors, as verified: the largest of several runs, each with a scale of its own. Its
+    size: nothing to compare with where the file has no weights, but how to fill them."""
+    assert told["parity"]["bound"] == 1e-3
+    if models.ROWS[model.stem] in models.TRAINED:
+        assert told["size"] <= 1.1 * model.stat().st_size + 2e6
+    for name, error in told["parity"]["outputs"].items():
+        assert error["relative"] <= 1e-3, name
 
 
 def unpacked(artifact: str, folder: Path) -> Path:
@@ -104,8 +107,7 @@ def unpacked(artifact: str, folder: Path) -> Path:
 @pytest.mark.parametrize("model", named(models.ROWS.keys() - FULL), indirect=True)
 def test_three_clients_agree(model: Path, tmp_path: Path, dlr_python: Path, client: Path) -> None:
     told = compile_(model, DEVICE, tmp_path / "out")
-    check_parity(told["parity"])
-    assert told["size"] <= 1.1 * model.stat().st_size + 2e6
+    check(told, model)
     folder = unpacked(told["artifact"], tmp_path / "artifact")
     feed = models.ROWS[model.stem].feed(seed=7)
     manifest = json.loads((folder / "manifest").read_text())
@@ -124,8 +126,7 @@ def test_three_clients_agree(model: Path, tmp_path: Path, dlr_python: Path, clie
 @pytest.mark.parametrize("model", named(CROSS), indirect=True)
 def test_compiles_for_a_cpu_that_is_not_here(model: Path, tmp_path: Path) -> None:
     told = compile_(model, AWS, tmp_path)
-    check_parity(told["parity"])
-    assert told["size"] <= 1.1 * model.stat().st_size + 2e6
+    check(told, model)
     assert any("cannot execute" in warning for warning in told["warnings"])
 
 
