@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from tvm import relax
@@ -154,16 +155,16 @@ def cycles(shape: Geometry, vectors: int, columns: int, profile: Profile) -> flo
         return max(v * n / FMA_PER_CYCLE, (v + n) / LOADS_PER_CYCLE, FMA_LATENCY, stream)
 
     extent = shape.out_width if shape.mode == "rows" else shape.pixels
-    tiles = even(extent, columns) if shape.mode == "rows" or shape.mode == "image" else (
-        [columns] * (extent // columns) + [extent % columns] * (extent % columns > 0))  # fmt: skip
+    if shape.mode == "flat":
+        tiles = Counter({columns: extent // columns, extent % columns: 1})
+    else:
+        tiles = Counter(even(extent, columns))
+    groups = Counter({vectors: shape.panels // vectors, shape.panels % vectors: 1})
+    del tiles[0], groups[0]
     rows = shape.out_height if shape.mode == "rows" else 1
-    groups = [vectors] * (shape.panels // vectors) + [shape.panels % vectors] * (
-        shape.panels % vectors > 0
-    )
     depth = shape.reach * shape.kernel[0] * shape.kernel[1]
-    pieces = len(groups) * (
-        rows if shape.mode == "rows" else 1 if shape.mode == "image" else -(-extent // BLOCK)
-    )
-    pieces *= shape.batch
-    total = shape.batch * rows * depth * sum(step(v, n) for v in groups for n in tiles)
+    cuts = {"rows": rows, "image": 1, "flat": -(-extent // BLOCK)}
+    pieces = shape.batch * groups.total() * cuts[shape.mode]
+    steps = sum(step(v, n) * groups[v] * tiles[n] for v in groups for n in tiles)
+    total = shape.batch * rows * depth * steps
     return total / pieces * -(-pieces // profile.cores)
