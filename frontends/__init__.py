@@ -13,8 +13,21 @@ from frontends.model import DataInputConfig, Model, ModelError
 Loader = Callable[[Path, DataInputConfig | None], Model]
 
 
-def _not_yet(framework: str) -> Loader:
-    def load(path: Path, config: DataInputConfig | None) -> Model:
+# None: known to the API, and not read here yet.
+FRONTENDS: dict[str, Loader | None] = {
+    "TENSORFLOW": None,
+    "KERAS": None,
+    "MXNET": None,
+    "ONNX": onnx.load,
+    "PYTORCH": None,
+    "XGBOOST": None,
+    "TFLITE": None,
+    "DARKNET": None,
+    "SKLEARN": None,
+}
+
+
+def load(path: Path, config: DataInputConfig | None) -> Model:
         raise ModelError(
             f"Framework {framework} is not supported yet. Export the model to ONNX "
             "and compile it with the framework ONNX."
@@ -38,9 +51,14 @@ FRONTENDS: dict[str, Loader] = {
 
 def load(framework: str, path: Path, inputs_text: str | None) -> Model:
     """Load the model at `path`, a file or the folder it was unpacked into. Raises ModelError."""
-    loader = FRONTENDS.get(framework.upper())
-    if loader is None:
+    if framework.upper() not in FRONTENDS:
         raise ModelError(f"Framework '{framework}' is unknown; known are {', '.join(FRONTENDS)}")
+    loader = FRONTENDS[framework.upper()]
+    if loader is None:
+        raise ModelError(
+            f"Framework {framework.upper()} is not supported yet. Export the model to ONNX "
+            "and compile it with the framework ONNX."
+        )
     config = inputs.parse(inputs_text)
     model = archive.find_model(framework.upper(), path) if path.is_dir() else path
     return loader(model, config)
