@@ -27,28 +27,6 @@ FRONTENDS: dict[str, Loader | None] = {
 }
 
 
-def load(path: Path, config: DataInputConfig | None) -> Model:
-        raise ModelError(
-            f"Framework {framework} is not supported yet. Export the model to ONNX "
-            "and compile it with the framework ONNX."
-        )
-
-    return load
-
-
-FRONTENDS: dict[str, Loader] = {
-    "TENSORFLOW": _not_yet("TENSORFLOW"),
-    "KERAS": _not_yet("KERAS"),
-    "MXNET": _not_yet("MXNET"),
-    "ONNX": onnx.load,
-    "PYTORCH": _not_yet("PYTORCH"),
-    "XGBOOST": _not_yet("XGBOOST"),
-    "TFLITE": _not_yet("TFLITE"),
-    "DARKNET": _not_yet("DARKNET"),
-    "SKLEARN": _not_yet("SKLEARN"),
-}
-
-
 def load(framework: str, path: Path, inputs_text: str | None) -> Model:
     """Load the model at `path`, a file or the folder it was unpacked into. Raises ModelError."""
     if framework.upper() not in FRONTENDS:
