@@ -20,7 +20,7 @@ import pytest
 
 import targets
 from benchmarks import models
-from compiler import build, verify
+from compiler import build
 
 ROOT = Path(__file__).parent.parent
 CLIENT = ROOT / "tests" / "compiler" / "client.c"
