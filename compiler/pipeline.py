@@ -33,11 +33,13 @@ class Phase:
 
 
 def phases(profile: Profile) -> list[Phase]:
-    graph = [
-        Phase("fold", (fold_affine, lower_transposed, lower_operators, relax.transform.EliminateCommonSubexpr()))
-    ]
+    deduplicate = relax.transform.EliminateCommonSubexpr()
     layout = partial(pack_layout, lanes=profile.isa.lanes)
-    return [*graph, Phase("layout", (layout, open_windows)), Phase("fuse", (fuse,))]
+    return [
+        Phase("fold", (fold_affine, lower_transposed, lower_operators, deduplicate)),
+        Phase("layout", (layout, open_windows)),
+        Phase("fuse", (fuse,)),
+    ]
 
 
 def lower(module: tvm.IRModule, profile: Profile) -> tvm.IRModule:
