@@ -1,8 +1,9 @@
 """Windows over a packed image, one channel a lane: depthwise convolution and pooling.
 
     for each row of each channel panel in parallel: for each tile of columns:
-        acc[columns] = start; for ky, kx inside the image: acc[x] = combine(acc[x], data[y + ky, x
-        + kx], w[ky, kx])
+        acc[columns] = start
+        for ky, kx inside the image:
+            acc[x] = combine(acc[x], data[y + ky, x + kx], w[ky, kx])
 
 As in conv2d.py nothing is padded: border tiles leave out the taps outside the image.
 """

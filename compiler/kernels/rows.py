@@ -1,9 +1,10 @@
 """Softmax, log-softmax and layer normalisation: a task does one row, which stays in its cache
 between the passes.
 
-softmax: m = max x;  out = exp(x - m), s = sum of it;  out = out / s log-softmax: m = max x;  s =
-sum exp(x - m);  out = x - (m + log s) layer norm: mean;  variance around it;  out = (x - mean) /
-sqrt(variance + epsilon) * gamma + beta
+    softmax:     m = max x;  out = exp(x - m), s = sum of it;  out = out / s
+    log-softmax: m = max x;  s = sum exp(x - m);  out = x - (m + log s)
+    layer norm:  mean;  variance around it;
+                 out = (x - mean) / sqrt(variance + epsilon) * gamma + beta
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Scatters: a copy of the data, into which updates are then put one after the other where they may
 collide.
 
-scatter_elements: for all but the scattered axis in parallel: for i: out[.., index[i], ..] =
-update[i] scatter_nd:       for i: for a slice, in parallel and by vectors: out[index[i]] =
-update[i]
+    scatter_elements: for all but the scattered axis in parallel:
+                          for i: out[.., index[i], ..] = update[i]
+    scatter_nd:       for i: for a slice, in parallel and by vectors: out[index[i]] = update[i]
 """
 
 from __future__ import annotations

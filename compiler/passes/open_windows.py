@@ -1,8 +1,9 @@
 """Convolutions and pools that stayed plain: their border becomes a copy with margins, for kernels
 without any.
 
-conv2d(x, w, padding)    -> conv2d(pad(x), w) max_pool2d(x, padding)   -> neoc.max_window(pad(x,
-least)) avg_pool2d(x, padding)   -> neoc.sum_window(pad(x)) * (1 / count)
+    conv2d(x, w, padding)  -> conv2d(pad(x), w)
+    max_pool2d(x, padding) -> neoc.max_window(pad(x, least))
+    avg_pool2d(x, padding) -> neoc.sum_window(pad(x)) * (1 / count)
 """
 
 from __future__ import annotations
