@@ -11,10 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from numpy.polynomial.chebyshev import cheb2poly
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from compiler.kernels.polynomials import horner, like
+from compiler.kernels.polynomials import horner, like, settled
 from compiler.kernels.value import Expr, lanes_of, typed
 
 KIND = "float64"
@@ -93,11 +94,8 @@ def erf(x: Expr) -> Expr:
     x = T.bind(x)
     z = T.bind(tirx.abs(x))
     t = T.bind(_c(x, 2.0) / (_c(x, 2.0) + z))
-    y = T.bind(t * _c(x, 4.0) - _c(x, 2.0))
-    d, before = _c(x, 0.0), _c(x, 0.0)
-    for c in reversed(ERFC[1:]):  # Clenshaw's recurrence
-        d, before = T.bind(y * d - before + _c(x, c)), d
-    tail = t * exp((y * d + _c(x, ERFC[0])) * _c(x, 0.5) - before - z * z)
+    u = T.bind(t * _c(x, 2.0) - _c(x, 1.0))
+    tail = t * exp(settled(_h(u, *ERFC_POWERS) - z * z))
     value = T.bind(_c(x, 1.0) - tail)
     return T.bind(tirx.Select(tirx.LT(x, _c(x, 0.0)), _c(x, 0.0) - value, value))
 
@@ -132,6 +130,9 @@ ERFC = (
     1.21e-16,
     -2.8e-17,
 )
+# As a polynomial, highest power first. Clenshaw's recurrence would be a chain that TVM's passes
+# write out (see settled).
+ERFC_POWERS = tuple(float(c) for c in cheb2poly([ERFC[0] / 2, *ERFC[1:]])[::-1])
 
 
 def tanh(x: Expr) -> Expr:
@@ -226,7 +227,8 @@ def atan(x: Expr) -> Expr:
 
 def asin(x: Expr) -> Expr:
     x = T.bind(x)
-    return T.bind(_c(x, 2.0) * atan(x / (_c(x, 1.0) + tirx.sqrt(_c(x, 1.0) - x * x))))
+    half = settled(x / (_c(x, 1.0) + tirx.sqrt(_c(x, 1.0) - x * x)))
+    return T.bind(_c(x, 2.0) * atan(half))
 
 
 def acos(x: Expr) -> Expr:
@@ -247,25 +249,25 @@ def cosh(x: Expr) -> Expr:
 def asinh(x: Expr) -> Expr:
     x = T.bind(x)
     a = T.bind(tirx.abs(x))
-    value = log(a + tirx.sqrt(a * a + _c(x, 1.0)))
+    value = log(settled(a + tirx.sqrt(a * a + _c(x, 1.0))))
     return T.bind(tirx.Select(tirx.LT(x, _c(x, 0.0)), _c(x, 0.0) - value, value))
 
 
 def acosh(x: Expr) -> Expr:
     x = T.bind(x)
-    return log(x + tirx.sqrt(x * x - _c(x, 1.0)))
+    return log(settled(x + tirx.sqrt(x * x - _c(x, 1.0))))
 
 
 def atanh(x: Expr) -> Expr:
     x = T.bind(x)
-    return T.bind(log((_c(x, 1.0) + x) / (_c(x, 1.0) - x)) * _c(x, 0.5))
+    return T.bind(log(settled((_c(x, 1.0) + x) / (_c(x, 1.0) - x))) * _c(x, 0.5))
 
 
 def pow(x: Expr, y: Expr) -> Expr:
     """As C's pow; a negative base has a power only if the exponent is whole."""
     x, y = T.bind(x), T.bind(y)
     zero, one = _c(x, 0.0), _c(x, 1.0)
-    size = exp(y * log(tirx.abs(x)))
+    size = settled(exp(settled(y * settled(log(tirx.abs(x))))))
     half = T.bind(y * _c(x, 0.5))
     whole, odd = tirx.EQ(tirx.floor(y), y), tirx.NE(tirx.floor(half), half)
     negative = tirx.Select(whole, tirx.Select(odd, zero - size, size), _c(x, math.nan))

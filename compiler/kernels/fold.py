@@ -19,6 +19,7 @@ from tvm.script.ir_builder import tirx as T
 
 from compiler.kernels.emit import PARALLEL_WORK, TASKS, bound, loop, nest, registers, vector_at
 from compiler.kernels.operators import greater, lesser
+from compiler.kernels.polynomials import settled
 from compiler.kernels.value import Expr, Index, lanes_of, ravel
 from compiler.kernels.vector import Evaluator
 
@@ -149,7 +150,7 @@ class Fold:
         if whole:
             vector = T.bind(acc[vector_at(0, lanes)])
             for n in range(1, independent):
-                vector = T.bind(self._combined(vector, acc[vector_at(n * lanes, lanes)]))
+                vector = settled(self._combined(vector, acc[vector_at(n * lanes, lanes)]))
             T.buffer_store(
                 total, self._combined(total[0], across(vector, lanes, self._combined)), [0]
             )
@@ -201,9 +202,9 @@ def across(vector: Expr, lanes: int, combine: Callable[[Expr, Expr], Expr]) -> E
         lanes //= 2
         low = T.bind(tirx.Shuffle([vector], list(range(lanes))))
         high = T.bind(tirx.Shuffle([vector], list(range(lanes, 2 * lanes))))
-        vector = T.bind(combine(low, high))
+        vector = settled(combine(low, high))
     parts = [T.bind(tirx.Shuffle([vector], [i])) for i in range(2)]
-    return T.bind(combine(parts[0], parts[1]))
+    return settled(combine(parts[0], parts[1]))
 
 
 def _filled(value: Expr, lanes: int) -> Expr:

@@ -17,6 +17,8 @@ def call(expr: tvm.ir.Call, arguments: Sequence[Expr]) -> Expr:
     """The intrinsic call `expr` of vectors."""
     name, kind = str(expr.op.name), element_type(expr)
     lanes = max((lanes_of(a) for a in arguments), default=1)
+    if name in doubles.FUNCTIONS:
+        arguments = [polynomials.settled(a) for a in arguments]
     if kind == "float32" and name in polynomials.FUNCTIONS:
         return polynomials.FUNCTIONS[name](arguments[0])
     if kind == "float64" and name in doubles.FUNCTIONS:

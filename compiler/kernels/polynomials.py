@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from compiler.kernels.value import Expr, lanes_of, typed
+from compiler.kernels.value import Expr, element_type, lanes_of, typed
 
 
 def like(x: Expr, value: float, dtype: str = "float32") -> Expr:
@@ -21,6 +21,23 @@ def like(x: Expr, value: float, dtype: str = "float32") -> Expr:
     lanes = lanes_of(x)
     constant = tirx.const(value, dtype)
     return constant if lanes == 1 else tirx.Broadcast(constant, lanes)
+
+
+def settled(x: Expr) -> Expr:
+    """The value, by way of memory that LLVM removes. TVM's passes write out what a chain of plain
+    bindings stands for; where each of a chain is used several times, that takes exponential time.
+    """
+    lanes = lanes_of(x)
+    place = T.alloc_buffer(
+        (lanes,),
+        element_type(x),
+        scope="local",
+        layout=None,
+        annotations={"disable_lower_builtin": True},
+    )
+    slot = tirx.Ramp(0, 1, lanes) if lanes > 1 else 0
+    T.buffer_store(place, x, [slot])
+    return T.bind(place[slot])
 
 
 def horner(x: Expr, coefficients: Sequence[float], dtype: str = "float32") -> Expr:

@@ -16,6 +16,7 @@ from tvm.script.ir_builder import tirx as T
 from tvm.sym import Analyzer
 
 from compiler.kernels import mathematics
+from compiler.kernels.polynomials import settled
 from compiler.kernels.value import Expr, element_type, key_of, lanes_of, typed
 
 BINARY = (
@@ -42,6 +43,7 @@ BINARY = (
     tirx.BitwiseOr,
     tirx.BitwiseXor,
 )
+CHAIN = 4  # variables in a row of which each may be written out in the next
 LEAVES = (tirx.Var, tirx.IntImm, tirx.FloatImm)
 
 
@@ -111,6 +113,7 @@ class Evaluator:
         self._varies: dict[object, bool] = {key_of(lane): True, **dict.fromkeys(self._given, True)}
         self._uses: dict[object, int] = {}
         self._done: dict[object, Expr] = {}
+        self._depth: dict[object, int] = {}
         self._alive: list[Expr] = [
             lane,
             *(given or {}),
@@ -150,8 +153,22 @@ class Evaluator:
                 self._differs(expr) or isinstance(expr, TensorLoad)
             )
             shared = shared and element_type(value) != "bool"  # TVM cannot bind vectors of bool
-            self._done[key] = T.bind(value) if shared else value
+            self._done[key] = self._named(expr, value) if shared else value
         return self._done[key]
+
+    def _named(self, expr: Expr, value: Expr) -> Expr:
+        """The value as a variable. A long chain of variables is settled (see there)."""
+        depth = 0 if isinstance(expr, TensorLoad) else 1 + self._chain(expr)
+        self._depth[key_of(expr)] = depth % CHAIN
+        return settled(value) if depth == CHAIN else T.bind(value)
+
+    def _chain(self, expr: Expr) -> int:
+        """How many variables stand between an expression and the loads that it is computed from."""
+        key = key_of(expr)
+        if key not in self._depth:
+            below = [0 if isinstance(o, TensorLoad) else self._chain(o) for o in operands(expr)]
+            self._depth[key] = 0 if isinstance(expr, Call) else max(below, default=0)
+        return self._depth[key]
 
     def _compute(self, expr: Expr) -> Expr:
         if isinstance(expr, TensorLoad):
