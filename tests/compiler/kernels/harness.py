@@ -21,9 +21,11 @@ from compiler import codegen, pipeline
 from compiler.kernels import choose
 from compiler.kernels.operators import VIEWS, dtype_of, shape_of
 from compiler.kernels.workload import Workload
+from compiler.lowered import Kernel, Lowered
 from targets import Profile
 
 Array = np.ndarray
+Sizes = tuple[Any, ...]  # shapes, strides, paddings
 Emit = Callable[..., relax.Expr]
 
 # AVX-512 schedules run anywhere: LLVM splits their vectors for the CPU of this machine.
@@ -73,7 +75,7 @@ class Place:
 class Machine:
     """Runs a lowered main call by call, as the plan does; every tensor has a place of its own."""
 
-    def __init__(self, lowered: pipeline.Lowered, library: Any) -> None:
+    def __init__(self, lowered: Lowered, library: Any) -> None:
         self.main, self.library = lowered.main, library
         self.places: dict[Any, Place] = {}
 
@@ -113,7 +115,7 @@ def _tensor(array: Array) -> Any:
     return tvm_ffi.from_dlpack(array)
 
 
-def lowered_with(module: tvm.IRModule, profile: Profile, seed: int | None) -> pipeline.Lowered:
+def lowered_with(module: tvm.IRModule, profile: Profile, seed: int | None) -> Lowered:
     """Scheduled at each template's default, or at random points of its space."""
     if seed is None:
         return pipeline.schedule(module, profile)
@@ -126,17 +128,22 @@ def lowered_with(module: tvm.IRModule, profile: Profile, seed: int | None) -> pi
             template = choose(work, profile)
             points = list(template.space(work, profile))
             function = template.apply(work, profile, point := picker.choice(points), name)
-            kernels[name] = pipeline.Kernel(name, work, template.name, point, function)
-    return pipeline.Lowered(module["main"], kernels)
+            kernels[name] = Kernel(name, work, template.name, point, function)
+    return Lowered(module["main"], kernels)
+
+
+def lowered(emit: Emit, inputs: Sequence[Array], profile: Profile) -> Lowered:
+    """At the templates' defaults."""
+    return lowered_with(pipeline.lower(main_of(emit, inputs), profile), profile, None)
 
 
 def compute(
     emit: Emit, *inputs: Array, profile: Profile = NARROW, seed: int | None = None
-) -> tuple[list[Array], pipeline.Lowered]:
+) -> tuple[list[Array], Lowered]:
     """What the kernels give, and the kernels."""
-    lowered = lowered_with(pipeline.lower(main_of(emit, inputs), profile), profile, seed)
-    library = codegen.build(lowered.kernels, profile)
-    return Machine(lowered, library)(inputs), lowered
+    made = lowered_with(pipeline.lower(main_of(emit, inputs), profile), profile, seed)
+    library = codegen.build(made.kernels, profile)
+    return Machine(made, library)(inputs), made
 
 
 def close(got: Array, want: Array, tolerance: float) -> None:
@@ -168,8 +175,8 @@ def check(
     names: list[str] = []
     for profile in profiles:
         for seed in seeds:
-            results, lowered = compute(emit, *inputs, profile=profile, seed=seed)
-            names = [k.template for k in lowered.kernels.values()]
+            results, made = compute(emit, *inputs, profile=profile, seed=seed)
+            names = [k.template for k in made.kernels.values()]
             for got, want in zip(results, wanted, strict=True):
                 bound = tolerance or TOLERANCES.get(str(got.dtype), 0.0)
                 close(got, want if want.dtype.kind == "f" else want.astype(got.dtype), bound)

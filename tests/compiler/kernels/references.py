@@ -44,7 +44,9 @@ def conv2d(
     for g in range(groups):
         taps = _taps(image[:, g * reach : (g + 1) * reach], w.shape[2:], strides, dilation)
         own = w[g * each : (g + 1) * each].astype(np.float64)
-        sums = [np.einsum("nchw,oc->nohw", seen, own[:, :, ky, kx]) for (ky, kx), seen in taps.items()]
+        sums = [
+            np.einsum("nchw,oc->nohw", seen, own[:, :, ky, kx]) for (ky, kx), seen in taps.items()
+        ]
         parts.append(np.sum(sums, axis=0))
     return np.concatenate(parts, axis=1)
 
@@ -72,7 +74,9 @@ def conv2d_transpose(
         target = out[:, g * each : (g + 1) * each]
         for (ky, kx), seen in _taps(target, kernel, (1, 1), dilation).items():
             part = np.einsum("nchw,co->nohw", x[:, own].astype(np.float64), w[own, :, ky, kx])
-            rows, columns = (slice(0, (s - 1) * t + 1, t) for s, t in zip(size, strides, strict=True))
+            rows, columns = (
+                slice(0, (s - 1) * t + 1, t) for s, t in zip(size, strides, strict=True)
+            )
             seen[:, :, rows, columns] += part
     top, left, bottom, right = padding
     return out[:, :, top : full[0] - bottom, left : full[1] - right]
@@ -84,12 +88,14 @@ def pool(
     strides: Pair = (1, 1),
     padding: Sequence[int] = (0, 0, 0, 0),
     dilation: Pair = (1, 1),
+    *,
     counted: bool | None = None,
 ) -> Array:
     """counted: None for the maximum, else whether a mean counts the padding."""
     if counted is None:
         image = _padded(x, padding, -np.inf)
-        return np.max(list(_taps(image, kernel, strides, dilation).values()), axis=0)
+        seen = list(_taps(image, kernel, strides, dilation).values())
+        return np.asarray(np.max(seen, axis=0))
     image = _padded(x, padding, 0.0)
     ones = _padded(np.ones_like(x), padding, float(counted))
     total = np.sum(list(_taps(image, kernel, strides, dilation).values()), axis=0)

@@ -1,10 +1,10 @@
-"""compiler/kernels/contraction.py: convolutions, products and pools that no faster template takes."""
+"""compiler/kernels/contraction.py: convolutions, products and pools that no other takes."""
 
 import numpy as np
 import pytest
 from tvm import relax
 
-from tests.compiler.kernels.harness import NARROW, WIDE, check, values
+from tests.compiler.kernels.harness import NARROW, WIDE, Sizes, check, values
 from tests.compiler.kernels.references import conv2d, conv2d_transpose, pool
 
 R = relax.op
@@ -18,14 +18,12 @@ R = relax.op
         (((1, 4, 1, 1), (4, 1, 1, 1), (1, 1), (0, 0, 0, 0), (1, 1)), 4),
     ],
 )
-def test_convolutions_whose_weights_are_not_known(case: tuple, groups: int) -> None:  # type: ignore[type-arg]
+def test_convolutions_whose_weights_are_not_known(case: Sizes, groups: int) -> None:
     shape, weight, strides, padding, dilation = case
     x, w = values(shape), values(weight)
     sizes = {"strides": strides, "padding": padding, "dilation": dilation, "groups": groups}
     want = np.maximum(conv2d(x, w, strides, padding, dilation, groups), 0)
-    names = check(
-        lambda a, b: R.nn.relu(R.nn.conv2d(a, b, **sizes)), [x, w], want, tolerance=1e-5
-    )
+    names = check(lambda a, b: R.nn.relu(R.nn.conv2d(a, b, **sizes)), [x, w], want, tolerance=1e-5)
     assert "contraction" in names
 
 
@@ -49,8 +47,8 @@ def test_convolutions_of_other_types(dtype: str) -> None:
     ],
 )
 def test_transposed_convolutions(
-    shape: tuple, weight: tuple, strides: tuple, padding: tuple, more: tuple,  # type: ignore[type-arg]
-    dilation: tuple, groups: int, known: bool,  # type: ignore[type-arg]
+    shape: Sizes, weight: Sizes, strides: Sizes, padding: Sizes, more: Sizes,
+    dilation: Sizes, groups: int, known: bool,
 ) -> None:  # fmt: skip
     x, w = values(shape), values(weight)
     sizes = {"strides": strides, "padding": padding, "output_padding": more, "dilation": dilation}
@@ -71,7 +69,7 @@ def test_transposed_convolutions(
         ((50, 1), ((5, 1), (2, 1), (2, 0, 2, 0), (1, 1))),
     ],
 )
-def test_pools_of_few_channels(size: tuple, sizes: tuple, dtype: str) -> None:  # type: ignore[type-arg]
+def test_pools_of_few_channels(size: Sizes, sizes: Sizes, dtype: str) -> None:
     x = values((2, 2, *size), dtype)
     check(lambda a: R.nn.max_pool2d(a, *sizes), [x], pool(x, *sizes), profiles=[WIDE])
     if dtype.startswith("float"):
@@ -89,7 +87,7 @@ def test_pools_of_few_channels(size: tuple, sizes: tuple, dtype: str) -> None:  
 @pytest.mark.parametrize(
     ("left", "right"), [((5, 7), (7, 9)), ((2, 1, 4, 5), (3, 5, 20)), ((4, 37), (37, 1))]
 )
-def test_products_of_other_types(left: tuple, right: tuple, dtype: str) -> None:  # type: ignore[type-arg]
+def test_products_of_other_types(left: Sizes, right: Sizes, dtype: str) -> None:
     x, y = values(left, dtype), values(right, dtype, 5)
     is_float = dtype.startswith("float")
     want = np.matmul(*(v.astype(np.float64) for v in (x, y))) if is_float else np.matmul(x, y)

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tvm import relax
 
-from tests.compiler.kernels.harness import NARROW, WIDE, check, values
+from targets import Profile
+from tests.compiler.kernels.harness import NARROW, WIDE, Sizes, check, values
 from tests.compiler.kernels.references import conv2d
 
 R = relax.op
@@ -24,7 +25,7 @@ CASES = [
 ]
 
 
-def agrees(case: tuple, profile: object, seed: int | None, dtype: str = "float32") -> list[str]:  # type: ignore[type-arg]
+def agrees(case: Sizes, profile: Profile, seed: int | None, dtype: str = "float32") -> list[str]:
     n, c, h, w, o, kernel, strides, padding, dilation, groups = case
     x, weight = values((n, c, h, w), dtype), values((o, c // groups, *kernel), dtype)
     sizes = {"strides": strides, "padding": padding, "dilation": dilation, "groups": groups}
@@ -35,18 +36,18 @@ def agrees(case: tuple, profile: object, seed: int | None, dtype: str = "float32
         return R.nn.relu(R.add(conv, relax.const(bias, dtype)))
 
     want = np.maximum(conv2d(x, weight, strides, padding, dilation, groups) + bias, 0)
-    return check(emit, [x], want, profiles=[profile], seeds=[seed], tolerance=1e-5)  # type: ignore[list-item]
+    return check(emit, [x], want, profiles=[profile], seeds=[seed], tolerance=1e-5)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 @pytest.mark.parametrize("profile", [NARROW, WIDE], ids=["8", "16"])
-def test_the_default_computes_the_definition(case: tuple, profile: object) -> None:  # type: ignore[type-arg]
+def test_the_default_computes_the_definition(case: Sizes, profile: Profile) -> None:
     agrees(case, profile, None)
 
 
 @pytest.mark.parametrize("case", CASES[:3], ids=str)
 @pytest.mark.parametrize("seed", [1, 2])
-def test_points_of_the_space_compute_the_definition(case: tuple, seed: int) -> None:  # type: ignore[type-arg]
+def test_points_of_the_space_compute_the_definition(case: Sizes, seed: int) -> None:
     agrees(case, (NARROW, WIDE)[seed % 2], seed)
 
 
@@ -59,7 +60,11 @@ def test_points_of_the_space_compute_the_definition(case: tuple, seed: int) -> N
     strides=st.tuples(st.integers(1, 3), st.integers(1, 3)),
 )
 def test_any_sizes(
-    channels: int, outputs: int, size: tuple, padding: tuple, strides: tuple  # type: ignore[type-arg]
+    channels: int,
+    outputs: int,
+    size: Sizes,
+    padding: Sizes,
+    strides: Sizes,
 ) -> None:
     agrees((1, channels, *size, outputs, (3, 3), strides, padding, (1, 1), 1), NARROW, None)
 
@@ -68,7 +73,11 @@ def test_a_residual_comes_along() -> None:
     x, weight = values((1, 16, 6, 7)), values((16, 16, 3, 3))
 
     def emit(a: relax.Var) -> relax.Expr:
-        y = R.nn.conv2d(R.nn.relu(R.nn.conv2d(a, relax.const(weight), padding=1)), relax.const(weight), padding=1)
+        y = R.nn.conv2d(
+            R.nn.relu(R.nn.conv2d(a, relax.const(weight), padding=1)),
+            relax.const(weight),
+            padding=1,
+        )
         return R.nn.relu(R.add(y, a))
 
     same = (1, 1, 1, 1)

@@ -5,7 +5,7 @@ import pytest
 from tvm import relax
 
 from targets import Profile
-from tests.compiler.kernels.harness import NARROW, WIDE, check, values
+from tests.compiler.kernels.harness import NARROW, WIDE, Sizes, check, values
 from tests.compiler.kernels.references import conv2d, pool
 
 R = relax.op
@@ -24,7 +24,13 @@ windows = pytest.mark.parametrize(("size", "kernel", "strides", "padding", "dila
 @windows
 @pytest.mark.parametrize("seed", [None, 3])
 def test_a_depthwise_convolution_computes_the_definition(
-    size: tuple, kernel: tuple, strides: tuple, padding: tuple, dilation: tuple, seed: int | None, profile: Profile  # type: ignore[type-arg]
+    size: Sizes,
+    kernel: Sizes,
+    strides: Sizes,
+    padding: Sizes,
+    dilation: Sizes,
+    seed: int | None,
+    profile: Profile,
 ) -> None:
     x, weight = values((2, 19, *size)), values((19, 1, *kernel))
     sizes = {"strides": strides, "padding": padding, "dilation": dilation}
@@ -42,7 +48,12 @@ def test_a_depthwise_convolution_computes_the_definition(
 @profiles
 @windows
 def test_packed_pools_compute_the_definition(
-    size: tuple, kernel: tuple, strides: tuple, padding: tuple, dilation: tuple, profile: Profile  # type: ignore[type-arg]
+    size: Sizes,
+    kernel: Sizes,
+    strides: Sizes,
+    padding: Sizes,
+    dilation: Sizes,
+    profile: Profile,
 ) -> None:
     x, sizes = values((1, 24, *size)), (kernel, strides, padding, dilation)
     names = check(

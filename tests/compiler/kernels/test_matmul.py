@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tvm import relax
 
-from tests.compiler.kernels.harness import NARROW, WIDE, check, values
+from tests.compiler.kernels.harness import NARROW, WIDE, Sizes, check, values
 
 R = relax.op
 SHAPES = [
@@ -24,7 +24,7 @@ SHAPES = [
 
 @pytest.mark.parametrize(("left", "right"), SHAPES, ids=str)
 @pytest.mark.parametrize("known", ["neither", "left", "right"])
-def test_the_default_computes_the_definition(left: tuple, right: tuple, known: str) -> None:  # type: ignore[type-arg]
+def test_the_default_computes_the_definition(left: Sizes, right: Sizes, known: str) -> None:
     x, y = values(left), values(right, seed=5)
     given = [v for n, v in (("left", x), ("right", y)) if n != known]
     want = np.maximum(np.matmul(x.astype(np.float64), y.astype(np.float64)), 0)
@@ -41,7 +41,7 @@ def test_the_default_computes_the_definition(left: tuple, right: tuple, known: s
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize(("left", "right"), [SHAPES[3], SHAPES[-1]], ids=str)
-def test_points_of_the_space_compute_the_definition(left: tuple, right: tuple, seed: int) -> None:  # type: ignore[type-arg]
+def test_points_of_the_space_compute_the_definition(left: Sizes, right: Sizes, seed: int) -> None:
     x, y = values(left), values(right, seed=5)
     want = np.matmul(x.astype(np.float64), y.astype(np.float64))
     names = check(R.matmul, [x, y], want, seeds=[seed], tolerance=1e-5)

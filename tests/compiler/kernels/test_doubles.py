@@ -1,0 +1,56 @@
+"""compiler/kernels/doubles.py: accuracy over wide ranges, and the ends of them."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from tvm import relax
+
+from tests.compiler.kernels.harness import NARROW, check
+
+R = relax.op
+Array = np.ndarray
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "low", "high"),
+    [
+        ("exp", np.exp, -20, 20),
+        ("log", np.log, 1e-6, 1e6),
+        ("erf", np.vectorize(math.erf), -5, 5),
+        ("sin", np.sin, -1000, 1000),
+        ("cos", np.cos, -1000, 1000),
+        ("atan", np.arctan, -50, 50),
+        ("asinh", np.arcsinh, -50, 50),
+        ("tanh", np.tanh, -30, 30),
+    ],
+)
+def test_a_range(name: str, function: Callable[[Array], Array], low: float, high: float) -> None:
+    x = np.linspace(low, high, 4001)
+    check(getattr(R, name), [x], np.asarray(function(x)), profiles=[NARROW])
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_the_ends_of_the_ranges() -> None:
+    x = np.array([np.nan, np.inf, -np.inf, 0.0, 1.0, -1.0, 709.7, -745.0])
+    names = ["exp", "log", "tanh", "sigmoid", "atan"]
+    functions: list[Callable[[Array], Array]] = [
+        np.exp,
+        np.log,
+        np.tanh,
+        lambda v: 1 / (1 + np.exp(-v)),
+        np.arctan,
+    ]
+    check(
+        lambda a: tuple(getattr(R, n)(a) for n in names),
+        [x],
+        *(np.asarray(f(x)) for f in functions),
+        profiles=[NARROW],
+    )
+
+
+def test_powers_of_any_sign() -> None:
+    x = np.array([2.0, -2, -2, 0, 0, 3, 0.5, 1, 10])
+    y = np.array([0.5, 3, 2, 2, 0, -2, 7, 100, -3])
+    check(R.power, [x, y], np.power(x, y), profiles=[NARROW])

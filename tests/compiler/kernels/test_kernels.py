@@ -1,0 +1,24 @@
+"""compiler/kernels/__init__.py: which template schedules what, and what is refused."""
+
+import pytest
+from tvm import relax
+
+from compiler.errors import ClientError
+from compiler.kernels import TEMPLATES
+from tests.compiler.kernels.harness import NARROW, lowered, values
+
+R = relax.op
+
+
+def test_every_template_has_a_name_of_its_own() -> None:
+    assert len({t.name for t in TEMPLATES}) == len(TEMPLATES)
+
+
+def test_all_operators_without_a_kernel_are_named_at_once() -> None:
+    x = values((2, 3, 4))
+    with pytest.raises(ClientError) as caught:
+        lowered(lambda a: (R.std(a, [1]), R.nn.relu(a), R.sort(a)), [x], NARROW)
+    text = str(caught.value)
+    assert "relax.std of float32 [2, 4]" in text
+    assert "relax.sort of float32 [2, 3, 4]" in text
+    assert "relu" not in text
