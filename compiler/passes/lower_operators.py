@@ -1,11 +1,11 @@
 """Operators without a kernel of their own, in terms of those that have one.
 
-    split          -> slices
-    topk           -> neoc.topk for the indices, a gather for the values
-    softmax        -> along the last axis
-    cumsum         -> across rows, or in blocks
-    matmul         -> of matrices
-    image.resize2d -> neoc.resize with tables of elements and weights
+split          -> slices
+topk           -> neoc.topk for the indices, a gather for the values
+softmax        -> along the last axis
+cumsum         -> across rows, or in blocks
+matmul         -> of matrices
+image.resize2d -> neoc.resize with tables of elements and weights
 """
 
 from __future__ import annotations
