@@ -10,7 +10,7 @@ from compiler.errors import ClientError
 from compiler.kernels.contraction import Contraction
 from compiler.kernels.conv2d import DirectConv
 from compiler.kernels.depthwise import Depthwise, Pool
-from compiler.kernels.elementwise import Elementwise, Pieces
+from compiler.kernels.elementwise import Elementwise, Empty, Pieces
 from compiler.kernels.matmul import Matmul
 from compiler.kernels.reduce import Reduce
 from compiler.kernels.rows import Rows
@@ -22,6 +22,7 @@ from compiler.kernels.workload import Workload
 from targets import Profile
 
 TEMPLATES: tuple[Template, ...] = (
+    Empty(),
     DirectConv(),
     Depthwise(),
     Pool(),
@@ -37,6 +38,11 @@ TEMPLATES: tuple[Template, ...] = (
 )
 
 
+TYPES = frozenset(
+    "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64".split()
+)
+
+
 def choose(work: Workload, profile: Profile) -> Template:
     return choose_all([work], profile)[0]
 
@@ -46,10 +52,11 @@ def choose_all(works: Iterable[Workload], profile: Profile) -> list[Template]:
     found: list[Template] = []
     missing: list[str] = []
     for work in works:
-        template = next((t for t in TEMPLATES if t.accepts(work, profile)), None)
+        accepting = (t for t in TEMPLATES if work.types <= TYPES and t.accepts(work, profile))
+        template = next(accepting, None)
         if template is None:
-            shape, dtype = work.output
-            missing.append(f"{work.operator} of {dtype} {list(shape)}")
+            kinds = " and ".join(sorted(work.types - TYPES)) or work.output[1]
+            missing.append(f"{work.operator} of {kinds} {list(work.output[0])}")
         else:
             found.append(template)
     if missing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tvm import relax, tirx
+from tvm.script.ir_builder import tirx as T
 
 from compiler.kernels.emit import kernel, store_value
 from compiler.kernels.moves import clamp
@@ -11,6 +12,26 @@ from compiler.kernels.template import FIXED, Point, Space
 from compiler.kernels.value import Expr, Value
 from compiler.kernels.workload import Workload
 from targets import Profile
+
+
+class Empty:
+    """A tensor without elements."""
+
+    name = "empty"
+
+    def accepts(self, work: Workload, profile: Profile) -> bool:
+        return 0 in work.output[0]
+
+    def space(self, work: Workload, profile: Profile) -> Space:
+        return FIXED
+
+    def default(self, work: Workload, profile: Profile) -> Point:
+        return {}
+
+    def apply(self, work: Workload, profile: Profile, point: Point, name: str) -> tirx.PrimFunc:
+        with kernel(name, work.parameters) as (_, done):
+            T.evaluate(0)
+        return done[0]
 
 
 class Elementwise:

@@ -110,6 +110,8 @@ def store_value(
     """
     if not value.shape:
         value = Value((1,), value.dtype, lambda _, single=value: single.at(()))  # type: ignore[misc]
+    if not value.size:
+        return
     within, origin = within or value.shape, origin or (0,) * len(value.shape)
     value, within, origin = merged(value, within, origin)
     *outer, inner = value.shape
@@ -149,6 +151,8 @@ def nest(extents: tuple[int, ...], body: Callable[[Index], None], parallel: bool
     """Loops over all indices; the leading axes, and a chunk of the one behind them, are the
     parallel tasks.
     """
+    if 0 in extents:
+        return
     if not parallel:
         with ExitStack() as stack:
             body(tuple(stack.enter_context(loop(e)) for e in extents))

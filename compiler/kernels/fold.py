@@ -116,18 +116,24 @@ class Fold:
         lane = tirx.Var("lane", "int32")
         firsts = [(*kept[:-1], kept[-1] + n * lanes) for n in range(vectors)]
         places = [(*f[:-1], f[-1] + lane) if lanes > 1 else f for f in firsts]
+        if 0 not in self.reduced:
+            self._accumulate(acc, slots, places, lane, lanes)
+        for slot, place, first in zip(slots, places, firsts, strict=True):
+            self._store(T.bind(acc[slot]), place, first, lane, lanes)
+
+    def _accumulate(
+        self, acc: tirx.Buffer, slots: list[Expr], places: list[Index], lane: tirx.Var, lanes: int
+    ) -> None:
         with ExitStack() as stack:
             reduced = tuple(stack.enter_context(loop(e)) for e in self.reduced)
             for slot, place in zip(slots, places, strict=True):
                 value = Evaluator(lane, lanes)(self.element(place, reduced))
                 T.buffer_store(acc, self._combined(acc[slot], value), [slot])
-        for slot, place, first in zip(slots, places, firsts, strict=True):
-            self._store(T.bind(acc[slot]), place, first, lane, lanes)
 
     # ---- lanes are parts of a row ----
 
     def _row(self, kept: Index, lanes: int) -> None:
-        *outer, inner = self.reduced or (1,)
+        *outer, inner = (0,) if 0 in self.reduced else self.reduced or (1,)
         whole = inner // lanes
         independent = max(min(INDEPENDENT, whole), 1)
         total = registers(1, 1, self.dtype)

@@ -230,15 +230,27 @@ def is_nan(x: Expr) -> Expr:
     return tirx.GT(tirx.reinterpret(kind, x) & const(largest, kind), const(infinity, kind))
 
 
-def shifted(function: Callable[[Expr, Expr], Expr]) -> Callable[[Expr, Expr], Expr]:
-    """A shift by more bits than there are gives 0."""
+def left_shift(x: Expr, y: Expr) -> Expr:
+    """By more bits than there are: 0."""
+    last, inside = _shift(x, y)
+    return tirx.Select(inside, x << tirx.Select(inside, y, last), const(0, element_type(x)))
 
-    def shift(x: Expr, y: Expr) -> Expr:
-        bits = int(tvm.DataType(element_type(x)).bits)
-        last = const(bits - 1, element_type(x))
-        return tirx.Select(y > last, const(0, element_type(x)), function(x, tirx.min(y, last)))
 
-    return shift
+def right_shift(x: Expr, y: Expr) -> Expr:
+    """By more bits than there are: all bits are the sign's."""
+    last, inside = _shift(x, y)
+    value = x >> tirx.Select(inside, y, last)
+    is_unsigned = element_type(x).startswith("uint")
+    return tirx.Select(inside, value, const(0, element_type(x))) if is_unsigned else value
+
+
+def _shift(x: Expr, y: Expr) -> tuple[Expr, Expr]:
+    """The longest shift there is, and whether y is a shift."""
+    last = const(int(tvm.DataType(element_type(x)).bits) - 1, element_type(x))
+    inside = tirx.LE(y, last)
+    if not element_type(x).startswith("uint"):
+        inside = tirx.And(inside, tirx.GE(y, const(0, element_type(x))))
+    return last, inside
 
 
 UNARY = {
@@ -301,8 +313,8 @@ BINARY = {
     "bitwise_and": lambda x, y: x & y,
     "bitwise_or": lambda x, y: x | y,
     "bitwise_xor": lambda x, y: x ^ y,
-    "left_shift": shifted(lambda x, y: x << y),
-    "right_shift": shifted(lambda x, y: x >> y),
+    "left_shift": left_shift,
+    "right_shift": right_shift,
 }
 
 ELEMENTWISE: dict[str, Operator] = {

@@ -71,6 +71,12 @@ class Workload:
         return shape_of(self.function.body.body), dtype_of(self.function.body.body)
 
     @property
+    def types(self) -> set[str]:
+        """The element types of everything read and computed."""
+        tensors = [t for _, call in self.calls for t in [call, *tensors_of(call)]]
+        return {dtype_of(t) for t in tensors}
+
+    @property
     def is_pointwise_after_anchor(self) -> bool:
         """Whether an element of the result depends, beside the anchor, on just that element of each
         operand.

@@ -158,13 +158,13 @@ def _function(bindings: list[relax.VarBinding]) -> tuple[relax.Function, list[re
     arguments: list[relax.Expr] = []
     known: dict[relax.Var, relax.Expr] = {}
 
-    def parameter(expr: relax.Expr, smallest: int) -> relax.Expr:
+    def parameter(expr: relax.Expr, is_read: bool) -> relax.Expr:
         if isinstance(expr, relax.Tuple):
-            return relax.Tuple([parameter(f, smallest) for f in expr.fields])
+            return relax.Tuple([parameter(f, is_read) for f in expr.fields])
         if isinstance(expr, relax.Var) and expr in known:
             return known[expr]
         is_tensor = isinstance(expr, relax.Var) or (
-            isinstance(expr, GenericConst) and _size(expr) >= smallest
+            isinstance(expr, GenericConst) and (is_read or _size(expr) != 1)
         )
         if not is_tensor or (isinstance(expr, relax.Var) and expr in inside):
             return expr
@@ -179,8 +179,8 @@ def _function(bindings: list[relax.VarBinding]) -> tuple[relax.Function, list[re
     body: list[relax.VarBinding] = []
     for binding in bindings:
         call = binding.value
-        smallest = 2 if operator_of(call) in INJECTIVE else 1  # anchors read buffers
-        operands = [parameter(a, smallest) for a in call.args]
+        is_read = operator_of(call) not in INJECTIVE  # anchors read buffers
+        operands = [parameter(a, is_read) for a in call.args]
         made = relax.Call(call.op, operands, call.attrs, call.ty_args)
         normal = builder.normalize(made)
         var = relax.DataflowVar(f"v{len(body)}", normal.ty)

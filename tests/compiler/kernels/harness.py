@@ -81,7 +81,7 @@ class Machine:
 
     def __call__(self, inputs: Sequence[Array]) -> list[Array]:
         for param, array in zip(self.main.params, inputs, strict=True):
-            self._new(param).data[:] = array.reshape(-1) if array.size else 0
+            self._new(param).data[: array.size] = array.reshape(-1)
         for binding in self.main.body.blocks[0].bindings:
             value = binding.value
             if isinstance(value, relax.Tuple):
@@ -104,11 +104,12 @@ class Machine:
             return self.places[expr]
         array = np.asarray(expr.value.numpy())
         place = Place.of(array.size, str(array.dtype))
-        place.data[:] = array.reshape(-1)
+        place.data[: array.size] = array.reshape(-1)
         return place
 
     def _read(self, expr: relax.Expr) -> Array:
-        return self._place(expr).data.reshape(shape_of(expr)).copy()
+        shape = shape_of(expr)
+        return self._place(expr).data[: int(np.prod(shape))].reshape(shape).copy()
 
 
 def _tensor(array: Array) -> Any:

@@ -50,6 +50,17 @@ def test_the_ends_of_the_ranges() -> None:
     )
 
 
+def test_powers_of_whole_numbers_are_whole() -> None:
+    x, y = (v.reshape(-1).astype(np.float64) for v in np.meshgrid(range(12), range(10)))
+    wanted = np.power(x, y).astype(np.int64)
+    check(
+        lambda a, b: relax.op.astype(relax.op.power(a, b), "int64"),
+        [x, y],
+        wanted,
+        profiles=[NARROW],
+    )
+
+
 def test_powers_of_any_sign() -> None:
     x = np.array([2.0, -2, -2, 0, 0, 3, 0.5, 1, 10])
     y = np.array([0.5, 3, 2, 2, 0, -2, 7, 100, -3])

@@ -24,6 +24,19 @@ def test_a_scalar() -> None:
     check(lambda a: R.add(a, relax.const(np.float32(1))), [three], four)
 
 
+def test_tensors_without_elements() -> None:
+    x, none = values((3, 5)), np.zeros((0, 5), np.float32)
+    check(
+        lambda a, b: (R.exp(b), R.concat([a, b], 0), R.sum(b, [0]), R.max(b, [1])),
+        [x, none],
+        none,
+        x,
+        np.zeros(5, np.float32),
+        np.zeros(0, np.float32),
+        profiles=[NARROW],
+    )
+
+
 @pytest.mark.parametrize("size", [1, 7, 15, 16, 17, 100003])
 def test_rows_of_any_length(size: int) -> None:
     x = values((size,))

@@ -22,3 +22,8 @@ def test_all_operators_without_a_kernel_are_named_at_once() -> None:
     assert "relax.std of float32 [2, 4]" in text
     assert "relax.sort of float32 [2, 3, 4]" in text
     assert "relu" not in text
+
+
+def test_a_type_that_no_kernel_computes_is_named() -> None:
+    with pytest.raises(ClientError, match=r"elementwise of bfloat16 \[5\]"):
+        lowered(lambda a: R.astype(R.astype(a, "bfloat16"), "float32"), [values((5,))], NARROW)

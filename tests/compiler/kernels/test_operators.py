@@ -102,6 +102,16 @@ def test_the_least_number_by_minus_one_is_itself(dtype: str) -> None:
     evaluated(lambda x, y: (R.divide(x, y), R.floor_mod(x, y)), [least, minus], least, zeros)
 
 
+def test_shifts_by_more_bits_than_there_are() -> None:
+    x, y = np.array([5, -5, 5, -5, 5], np.int32), np.array([40, 40, -1, -1, 1], np.int32)
+    evaluated(
+        lambda a, b: (R.left_shift(a, b), R.right_shift(a, b)),
+        [x, y],
+        np.array([0, 0, 0, 0, 10], np.int32),
+        np.array([0, -1, 0, -1, 2], np.int32),
+    )
+
+
 @pytest.mark.parametrize("dtype", [*INTEGERS, "float16", "float32", "float64", "bool"])
 def test_casts(dtype: str) -> None:
     x = np.abs(values((3, 21), dtype)) if dtype != "bool" else values((3, 21), dtype)
