@@ -5,7 +5,7 @@
     out[..., i, j]  = sum over k of left[..., i, k] * right[..., k, j]
     out[n, c, y, x] = max or sum over ky, kx of data[n, c, y * s + ky * d, x * s + kx * d]
 
-Borders were padded before (see passes/lower_operators.py), so that every load is inside.
+Borders were padded before (see passes/open_windows.py), so that every load is inside.
 """
 
 from __future__ import annotations

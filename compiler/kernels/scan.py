@@ -8,6 +8,8 @@ passes/lower_operators.py).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
@@ -73,7 +75,10 @@ class Scan:
         return done[0]
 
 
-def _pieces(others: tuple[int, ...], columns, lanes: int, parallel: bool) -> None:  # type: ignore[no-untyped-def]
+def _pieces(
+    others: tuple[int, ...], columns: Callable[[Index, int], None], lanes: int, parallel: bool
+) -> None:
+    """All columns by whole vectors, then halves, quarters, ... of one."""
     *outer, inner = others
     done = 0
     while done < inner:

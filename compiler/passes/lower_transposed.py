@@ -4,6 +4,8 @@ of a stretched image.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import tvm
 from tvm import relax
@@ -117,8 +119,8 @@ class _Lowerer(Rewriter):
         return self.emit(relax.op.strided_slice(whole, [2, 3], [0, 0], [out_h, out_w]), name)
 
 
-def _pair(values: object) -> tuple[int, int]:
-    first, second = (int(v) for v in values)  # type: ignore[attr-defined]
+def _pair(values: Iterable[int]) -> tuple[int, int]:
+    first, second = (int(v) for v in values)
     return first, second
 
 
