@@ -9,20 +9,20 @@ from dataclasses import dataclass
 
 from tvm import relax, tirx
 
-from compiler.kernels.template import Point
+from compiler.kernels.template import Packing, Schedule
 from compiler.kernels.workload import Workload
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A scheduled kernel: its workload, the template and the point that were chosen, and the
-    function.
+    """A scheduled kernel: its workload, the schedule that was chosen, the parameters that it reads
+    packed, and the function.
     """
 
     name: str
     work: Workload
-    template: str
-    point: Point
+    schedule: Schedule
+    packing: Mapping[int, Packing]
     function: tirx.PrimFunc
 
 
@@ -40,8 +40,8 @@ class Lowered:
         return [
             {
                 "name": k.name,
-                "template": k.template,
-                "point": dict(k.point),
+                "template": k.schedule.template.name,
+                "point": dict(k.schedule.point),
                 "output": list(k.work.output[0]),
             }
             for k in self.kernels.values()

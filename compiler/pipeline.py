@@ -4,15 +4,17 @@ function.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 import tvm
 from tvm import relax
+from tvm.ir import GenericConst, GlobalVar
 
 from compiler import dump
-from compiler.kernels import choose_all
+from compiler.kernels import defaults
+from compiler.kernels.template import Schedule
 from compiler.kernels.workload import Workload
 from compiler.lowered import Kernel, Lowered
 from compiler.passes.fold_affine import fold_affine
@@ -52,22 +54,39 @@ def lower(module: tvm.IRModule, profile: Profile) -> tvm.IRModule:
     return module
 
 
-def schedule(module: tvm.IRModule, profile: Profile) -> Lowered:
-    """Each Primitive function through the first template that accepts it, at its analytic
+def schedule(
+    module: tvm.IRModule, profile: Profile, chosen: Mapping[str, Schedule] | None = None
+) -> Lowered:
+    """Every Primitive function as a kernel: as `chosen` says for its name, else by the analytic
     default.
     """
-    kernels = {}
-    names = sorted(str(var.name_hint) for var in module.get_global_vars())
-    works = {name: Workload(module[name]) for name in names if name != "main"}
-    templates = choose_all(works.values(), profile)
-    for (name, work), template in zip(works.items(), templates, strict=True):
-        point = template.default(work, profile)
-        kernels[name] = Kernel(
-            name, work, template.name, point, template.apply(work, profile, point, name)
-        )
+    works = workloads(module)
+    chosen = chosen or {}
+    rest = [name for name in works if name not in chosen]
+    analytic = defaults([works[name] for name in rest], profile)
+    schedules = {**chosen, **dict(zip(rest, analytic, strict=True))}
+    kernels = {name: _kernel(name, work, profile, schedules[name]) for name, work in works.items()}
     if path := dump.slot("kernels.tir.py"):
         path.write_text("\n".join(kernel.function.script() for kernel in kernels.values()))
     return Lowered(module["main"], kernels)
+
+
+def workloads(module: tvm.IRModule) -> dict[str, Workload]:
+    """Every Primitive function by its name, with what main passes to it as constants."""
+    constant: dict[str, frozenset[int]] = {}
+    for binding in module["main"].body.blocks[0].bindings:
+        call = binding.value
+        if isinstance(call, relax.Call) and isinstance(call.op, GlobalVar):
+            name = str(call.op.name_hint)
+            here = frozenset(n for n, a in enumerate(call.args) if isinstance(a, GenericConst))
+            constant[name] = constant.get(name, here) & here
+    return {name: Workload(module[name], constant[name]) for name in sorted(constant)}
+
+
+def _kernel(name: str, work: Workload, profile: Profile, schedule: Schedule) -> Kernel:
+    template, point = schedule.template, schedule.point
+    function = template.apply(work, profile, point, name)
+    return Kernel(name, work, schedule, template.packing(work, profile, point), function)
 
 
 def show(module: tvm.IRModule) -> str:

@@ -20,6 +20,7 @@ from tvm import relax
 from tvm.ir import GenericConst, GlobalVar
 
 from compiler.kernels.operators import VIEWS, dtype_of, shape_of
+from compiler.kernels.template import Packing
 from compiler.lowered import Kernel, Lowered
 
 ALIGNMENT = 64
@@ -119,9 +120,11 @@ class _Planner:
             if isinstance(value, relax.Tuple):
                 self.outputs = [self._buffer(field) for field in value.fields]
             elif isinstance(value.op, GlobalVar):
-                arguments = [self._buffer(a) for a in value.args]
+                name = str(value.op.name_hint)
+                packing = self.lowered.kernels[name].packing
+                arguments = [self._buffer(a, packing.get(n)) for n, a in enumerate(value.args)]
                 target = self._new(binding.var)
-                self.calls.append(Call(str(value.op.name_hint), (*arguments, target)))
+                self.calls.append(Call(name, (*arguments, target)))
             elif value.op.name in VIEWS:
                 self._number[binding.var] = self._buffer(value.args[0])
             else:
@@ -133,10 +136,12 @@ class _Planner:
         self._number[var] = len(self.buffers) - 1
         return self._number[var]
 
-    def _buffer(self, expr: relax.Expr) -> int:
+    def _buffer(self, expr: relax.Expr, packing: Packing | None = None) -> int:
         if not isinstance(expr, GenericConst):
             return self._number[expr]
         array = np.asarray(expr.value.numpy())
+        if packing is not None:
+            array = packing.pack(array)
         offset = self.constants.add(array)
         key = (offset, str(array.dtype))
         if key not in self._constant:
@@ -199,7 +204,7 @@ def in_place(kernel: Kernel) -> list[int]:
     """Operands that the kernel reads only at the elements that it writes then."""
     work = kernel.work
     if (
-        kernel.template not in ("elementwise", "conv2d", "depthwise", "pool")
+        kernel.schedule.template.name not in ("elementwise", "conv2d", "depthwise", "pool")
         or not work.is_pointwise_after_anchor
     ):
         return []

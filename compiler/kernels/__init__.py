@@ -1,10 +1,11 @@
-"""How every operator family runs: templates in order, the first that accepts a workload schedules
-it.
+"""How every operator family runs: families of templates in order, the first of which a member
+accepts a workload schedules it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import isfinite
 
 from compiler.errors import ClientError
 from compiler.kernels.contraction import Contraction
@@ -17,24 +18,25 @@ from compiler.kernels.rows import Rows
 from compiler.kernels.scan import Scan
 from compiler.kernels.scatter import Scatter
 from compiler.kernels.search import Choice
-from compiler.kernels.template import Template
+from compiler.kernels.template import Schedule, Template
 from compiler.kernels.workload import Workload
 from targets import Profile
 
-TEMPLATES: tuple[Template, ...] = (
-    Empty(),
-    DirectConv(),
-    Depthwise(),
-    Pool(),
-    Matmul(),
-    Contraction(),
-    Reduce(),
-    Rows(),
-    Choice(),
-    Scan(),
-    Scatter(),
-    Pieces(),
-    Elementwise(),
+# The templates of one row compete: the cheapest by its own estimate, or by measurement, wins.
+FAMILIES: tuple[tuple[Template, ...], ...] = (
+    (Empty(),),
+    (DirectConv(),),
+    (Depthwise(),),
+    (Pool(),),
+    (Matmul(),),
+    (Contraction(),),
+    (Reduce(),),
+    (Rows(),),
+    (Choice(),),
+    (Scan(),),
+    (Scatter(),),
+    (Pieces(),),
+    (Elementwise(),),
 )
 
 
@@ -43,22 +45,31 @@ TYPES = frozenset(
 )
 
 
-def choose(work: Workload, profile: Profile) -> Template:
-    return choose_all([work], profile)[0]
+def templates(work: Workload, profile: Profile) -> list[Template]:
+    """The templates that accept a workload, of the first family in which one does."""
+    if not work.types <= TYPES:
+        return []
+    accepting = ([t for t in family if t.accepts(work, profile)] for family in FAMILIES)
+    return next(filter(None, accepting), [])
 
 
-def choose_all(works: Iterable[Workload], profile: Profile) -> list[Template]:
-    """The template of each workload. Raises ClientError, naming every workload that has none."""
-    found: list[Template] = []
+def default(work: Workload, profile: Profile) -> Schedule | None:
+    """The analytic choice; None: no template computes the workload."""
+    found = [Schedule(t, t.default(work, profile)) for t in templates(work, profile)]
+    return min(found, key=lambda s: s.template.cost(work, profile, s.point), default=None)
+
+
+def defaults(works: Iterable[Workload], profile: Profile) -> list[Schedule]:
+    """The analytic choice for each. Raises ClientError, naming every workload that has none."""
+    found: list[Schedule] = []
     missing: list[str] = []
     for work in works:
-        accepting = (t for t in TEMPLATES if work.types <= TYPES and t.accepts(work, profile))
-        template = next(accepting, None)
-        if template is None:
+        schedule = default(work, profile)
+        if schedule is None:
             kinds = " and ".join(sorted(work.types - TYPES)) or work.output[1]
             missing.append(f"{work.operator} of {kinds} {list(work.output[0])}")
         else:
-            found.append(template)
+            found.append(schedule)
     if missing:
         raise ClientError(
             "The model needs operators that no kernel computes yet: "
@@ -66,3 +77,10 @@ def choose_all(works: Iterable[Workload], profile: Profile) -> list[Template]:
             + ". Replace them in the model, or compute them outside of it."
         )
     return found
+
+
+def ranked(work: Workload, profile: Profile) -> list[Schedule]:
+    """Every setting of every template that accepts the workload, the most promising first."""
+    found = [Schedule(t, p) for t in templates(work, profile) for p in t.space(work, profile)]
+    costs = {id(s): s.template.cost(work, profile, s.point) for s in found}
+    return sorted((s for s in found if isfinite(costs[id(s)])), key=lambda s: costs[id(s)])

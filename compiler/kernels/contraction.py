@@ -18,7 +18,7 @@ from tvm import relax, tirx
 from compiler.kernels.emit import kernel
 from compiler.kernels.fold import GREATEST, SUM, Fold, Monoid, accumulator_type
 from compiler.kernels.operators import dtype_of, integers, shape_of
-from compiler.kernels.template import FIXED, Point, Space
+from compiler.kernels.template import FIXED, Point, Space, Template
 from compiler.kernels.value import ZERO, Expr, Index, Value
 from compiler.kernels.workload import Workload
 from targets import Profile
@@ -33,7 +33,7 @@ class Sum:
     monoid: Monoid
 
 
-class Contraction:
+class Contraction(Template):
     name = "contraction"
 
     def accepts(self, work: Workload, profile: Profile) -> bool:
@@ -41,9 +41,6 @@ class Contraction:
 
     def space(self, work: Workload, profile: Profile) -> Space:
         return FIXED
-
-    def default(self, work: Workload, profile: Profile) -> Point:
-        return {}
 
     def apply(self, work: Workload, profile: Profile, point: Point, name: str) -> tirx.PrimFunc:
         call = work.anchor

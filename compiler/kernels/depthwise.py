@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 from tvm import relax, tirx
 from tvm.script.ir_builder import tirx as T
@@ -19,7 +20,7 @@ from tvm.script.ir_builder import tirx as T
 from compiler.kernels.emit import kernel, loop, registers, vector_at
 from compiler.kernels.geometry import even
 from compiler.kernels.operators import integers, shape_of
-from compiler.kernels.template import Point, Space
+from compiler.kernels.template import Point, Space, Template
 from compiler.kernels.value import Expr, Value
 from compiler.kernels.vector import Evaluator
 from compiler.kernels.workload import Workload
@@ -70,7 +71,7 @@ class Window:
         )
 
 
-class Depthwise:
+class Depthwise(Template):
     name = "depthwise"
 
     def accepts(self, work: Workload, profile: Profile) -> bool:
@@ -80,14 +81,14 @@ class Depthwise:
         assert work.anchor is not None
         return _columns(Window.of(work.anchor), profile)
 
-    def default(self, work: Workload, profile: Profile) -> Point:
-        return _widest(self.space(work, profile), work)
+    def cost(self, work: Workload, profile: Profile, point: Point) -> float:
+        return _cost(work, point)
 
     def apply(self, work: Workload, profile: Profile, point: Point, name: str) -> tirx.PrimFunc:
         return _window(work, point, name, 0.0, lambda acc, x, w: acc + x * w)
 
 
-class Pool:
+class Pool(Template):
     name = "pool"
 
     def accepts(self, work: Workload, profile: Profile) -> bool:
@@ -100,8 +101,8 @@ class Pool:
         assert work.anchor is not None
         return _columns(Window.of(work.anchor), profile)
 
-    def default(self, work: Workload, profile: Profile) -> Point:
-        return _widest(self.space(work, profile), work)
+    def cost(self, work: Workload, profile: Profile, point: Point) -> float:
+        return _cost(work, point)
 
     def apply(self, work: Workload, profile: Profile, point: Point, name: str) -> tirx.PrimFunc:
         if work.operator == "relax.nn.max_pool2d":
@@ -114,12 +115,11 @@ def _columns(shape: Window, profile: Profile) -> Space:
     return Space({"columns": tuple(c for c in range(1, most + 1) if c <= shape.out_width)})
 
 
-def _widest(space: Space, work: Workload) -> Point:
+def _cost(work: Workload, point: Point) -> float:
     """Few tiles of equal width; at most 8 columns, which hides the latency of two FMA units."""
     assert work.anchor is not None
-    width = Window.of(work.anchor).out_width
-    most = min(8, max(p["columns"] for p in space))
-    return {"columns": even(width, most)[0]}
+    tiles = even(Window.of(work.anchor).out_width, point["columns"])
+    return inf if tiles[0] > 8 else len(tiles) + tiles[0] / 100
 
 
 def _window(

@@ -8,13 +8,13 @@ from tvm.script.ir_builder import tirx as T
 from compiler.kernels.emit import kernel, store_value
 from compiler.kernels.moves import clamp
 from compiler.kernels.operators import dtype_of, shape_of
-from compiler.kernels.template import FIXED, Point, Space
+from compiler.kernels.template import FIXED, Point, Space, Template
 from compiler.kernels.value import Expr, Value
 from compiler.kernels.workload import Workload
 from targets import Profile
 
 
-class Empty:
+class Empty(Template):
     """A tensor without elements."""
 
     name = "empty"
@@ -25,16 +25,13 @@ class Empty:
     def space(self, work: Workload, profile: Profile) -> Space:
         return FIXED
 
-    def default(self, work: Workload, profile: Profile) -> Point:
-        return {}
-
     def apply(self, work: Workload, profile: Profile, point: Point, name: str) -> tirx.PrimFunc:
         with kernel(name, work.parameters) as (_, done):
             T.evaluate(0)
         return done[0]
 
 
-class Elementwise:
+class Elementwise(Template):
     """for each row in parallel: for each vector of the row: out = f(in...)"""
 
     name = "elementwise"
@@ -45,16 +42,13 @@ class Elementwise:
     def space(self, work: Workload, profile: Profile) -> Space:
         return FIXED
 
-    def default(self, work: Workload, profile: Profile) -> Point:
-        return {}
-
     def apply(self, work: Workload, profile: Profile, point: Point, name: str) -> tirx.PrimFunc:
         with kernel(name, work.parameters) as (buffers, done):
             store_value(buffers[-1], work.bind(buffers).result(), profile.isa.lanes)
         return done[0]
 
 
-class Pieces:
+class Pieces(Template):
     """Each operand of a concat, or a padded tensor and its margins, copied to its box of the
     output.
     """
@@ -66,9 +60,6 @@ class Pieces:
 
     def space(self, work: Workload, profile: Profile) -> Space:
         return FIXED
-
-    def default(self, work: Workload, profile: Profile) -> Point:
-        return {}
 
     def apply(self, work: Workload, profile: Profile, point: Point, name: str) -> tirx.PrimFunc:
         assert work.anchor is not None

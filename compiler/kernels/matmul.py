@@ -19,7 +19,7 @@ from tvm.script.ir_builder import tirx as T
 from compiler.kernels.emit import kernel, loop, registers, vector_at
 from compiler.kernels.geometry import FMA_LATENCY, FMA_PER_CYCLE, LOADS_PER_CYCLE, fits
 from compiler.kernels.operators import shape_of
-from compiler.kernels.template import Point, Space
+from compiler.kernels.template import Point, Space, Template
 from compiler.kernels.value import ZERO, Expr, Value, unravel
 from compiler.kernels.vector import Evaluator
 from compiler.kernels.workload import Bound, Workload, operands_of
@@ -56,7 +56,7 @@ class Product:
         return self.out[:-2]
 
 
-class Matmul:
+class Matmul(Template):
     name = "matmul"
 
     def accepts(self, work: Workload, profile: Profile) -> bool:
@@ -75,12 +75,12 @@ class Matmul:
             "vectors": tuple(v for v in (1, 2, 3, 4, 6, 8) if v <= shape.panels),
         })  # fmt: skip
 
-    def default(self, work: Workload, profile: Profile) -> Point:
-        shape = Product.of(work, profile.isa.lanes)
-        legal = [p for p in self.space(work, profile) if fits(p["vectors"], p["rows"], profile)]
-        return min(
-            legal, key=lambda p: (_cycles(shape, p["rows"], p["vectors"], profile), -p["rows"])
-        )
+    def cost(self, work: Workload, profile: Profile, point: Point) -> float:
+        rows, vectors = point["rows"], point["vectors"]
+        if not fits(vectors, rows, profile):
+            return math.inf
+        few = 1 - rows * 1e-6  # of equals the tallest
+        return _cycles(Product.of(work, profile.isa.lanes), rows, vectors, profile) * few
 
     def apply(self, work: Workload, profile: Profile, point: Point, name: str) -> tirx.PrimFunc:
         shape = Product.of(work, profile.isa.lanes)

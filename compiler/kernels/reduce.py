@@ -9,7 +9,7 @@ from tvm import tirx
 from compiler.kernels.emit import kernel
 from compiler.kernels.fold import GREATEST, LEAST, PRODUCT, SUM, Fold, accumulator_type
 from compiler.kernels.operators import dtype_of, shape_of
-from compiler.kernels.template import FIXED, Point, Space
+from compiler.kernels.template import FIXED, Point, Space, Template
 from compiler.kernels.value import ZERO, Expr, Index, Value
 from compiler.kernels.walk import Walk
 from compiler.kernels.workload import Bound, Workload
@@ -24,7 +24,7 @@ MONOIDS = {
 }
 
 
-class Reduce:
+class Reduce(Template):
     """for each kept index in parallel: fold the reduced axes (see fold.py)"""
 
     name = "reduce"
@@ -34,9 +34,6 @@ class Reduce:
 
     def space(self, work: Workload, profile: Profile) -> Space:
         return FIXED
-
-    def default(self, work: Workload, profile: Profile) -> Point:
-        return {}
 
     def apply(self, work: Workload, profile: Profile, point: Point, name: str) -> tirx.PrimFunc:
         with kernel(name, work.parameters) as (buffers, done):

@@ -18,7 +18,7 @@ from tvm.script.ir_builder import tirx as T
 from compiler.kernels.emit import PARALLEL_WORK, kernel, loop, registers, store_row, vector_at
 from compiler.kernels.fold import INDEPENDENT, SUM, Monoid, across, least
 from compiler.kernels.operators import dtype_of, shape_of
-from compiler.kernels.template import FIXED, Point, Space
+from compiler.kernels.template import FIXED, Point, Space, Template
 from compiler.kernels.value import ZERO, Expr, Index, Value, ravel, unravel
 from compiler.kernels.vector import Evaluator
 from compiler.kernels.workload import Bound, Workload
@@ -27,7 +27,7 @@ from targets import Profile
 MAX = Monoid(least, tirx.max)  # NaN comes through exp
 
 
-class Rows:
+class Rows(Template):
     name = "rows"
 
     def accepts(self, work: Workload, profile: Profile) -> bool:
@@ -39,9 +39,6 @@ class Rows:
 
     def space(self, work: Workload, profile: Profile) -> Space:
         return FIXED
-
-    def default(self, work: Workload, profile: Profile) -> Point:
-        return {}
 
     def apply(self, work: Workload, profile: Profile, point: Point, name: str) -> tirx.PrimFunc:
         assert work.anchor is not None

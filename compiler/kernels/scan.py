@@ -16,14 +16,14 @@ from tvm.script.ir_builder import tirx as T
 from compiler.kernels.emit import PARALLEL_WORK, bound, kernel, loop, nest, registers, vector_at
 from compiler.kernels.fold import accumulator_type
 from compiler.kernels.operators import dtype_of
-from compiler.kernels.template import FIXED, Point, Space
+from compiler.kernels.template import FIXED, Point, Space, Template
 from compiler.kernels.value import Expr, Index, ravel
 from compiler.kernels.vector import Evaluator
 from compiler.kernels.workload import Workload
 from targets import Profile
 
 
-class Scan:
+class Scan(Template):
     name = "scan"
 
     def accepts(self, work: Workload, profile: Profile) -> bool:
@@ -35,9 +35,6 @@ class Scan:
 
     def space(self, work: Workload, profile: Profile) -> Space:
         return FIXED
-
-    def default(self, work: Workload, profile: Profile) -> Point:
-        return {}
 
     def apply(self, work: Workload, profile: Profile, point: Point, name: str) -> tirx.PrimFunc:
         call = work.anchor

@@ -17,7 +17,7 @@ from tvm.script.ir_builder import tirx as T
 from compiler.kernels.emit import PARALLEL_WORK, bound, kernel, loop, nest, store_row, store_value
 from compiler.kernels.moves import at_position
 from compiler.kernels.operators import greater, lesser
-from compiler.kernels.template import FIXED, Point, Space
+from compiler.kernels.template import FIXED, Point, Space, Template
 from compiler.kernels.value import ZERO, Expr, Index, Value, ravel, unravel
 from compiler.kernels.vector import Evaluator
 from compiler.kernels.workload import Workload
@@ -32,7 +32,7 @@ COMBINE: dict[str, Callable[[Expr, Expr], Expr]] = {
 }
 
 
-class Scatter:
+class Scatter(Template):
     name = "scatter"
 
     def accepts(self, work: Workload, profile: Profile) -> bool:
@@ -44,9 +44,6 @@ class Scatter:
 
     def space(self, work: Workload, profile: Profile) -> Space:
         return FIXED
-
-    def default(self, work: Workload, profile: Profile) -> Point:
-        return {}
 
     def apply(self, work: Workload, profile: Profile, point: Point, name: str) -> tirx.PrimFunc:
         call = work.anchor

@@ -17,7 +17,7 @@ from tvm.script.ir_builder import tirx as T
 
 from compiler.kernels.emit import PARALLEL_WORK, bound, kernel, loop, nest, registers, vector_at
 from compiler.kernels.operators import dtype_of, integers, is_nan, shape_of
-from compiler.kernels.template import FIXED, Point, Space
+from compiler.kernels.template import FIXED, Point, Space, Template
 from compiler.kernels.value import ZERO, Expr, Index, Value, ravel, unravel
 from compiler.kernels.vector import Evaluator, spread
 from compiler.kernels.workload import Bound, Workload
@@ -40,7 +40,7 @@ def better(largest: bool) -> Better:
     return before
 
 
-class Choice:
+class Choice(Template):
     name = "search"
 
     def accepts(self, work: Workload, profile: Profile) -> bool:
@@ -48,9 +48,6 @@ class Choice:
 
     def space(self, work: Workload, profile: Profile) -> Space:
         return FIXED
-
-    def default(self, work: Workload, profile: Profile) -> Point:
-        return {}
 
     def apply(self, work: Workload, profile: Profile, point: Point, name: str) -> tirx.PrimFunc:
         with kernel(name, work.parameters) as (buffers, done):

@@ -44,9 +44,13 @@ def tensors_of(call: relax.Call) -> list[relax.Expr]:
 
 @dataclass(frozen=True)
 class Workload:
-    """One kernel's work. The function is Primitive: one block, one tensor as its result."""
+    """One kernel's work. The function is Primitive: one block, one tensor as its result.
+
+    constants: the numbers of the parameters that are a constant in every call.
+    """
 
     function: relax.Function
+    constants: frozenset[int] = frozenset()
 
     @cached_property
     def calls(self) -> list[tuple[relax.Var, relax.Call]]:

@@ -18,10 +18,10 @@ from tvm.ir import GenericConst, GlobalVar
 
 import targets
 from compiler import codegen, pipeline
-from compiler.kernels import choose
+from compiler.kernels import ranked
 from compiler.kernels.operators import VIEWS, dtype_of, shape_of
-from compiler.kernels.workload import Workload
-from compiler.lowered import Kernel, Lowered
+from compiler.kernels.template import Packing
+from compiler.lowered import Lowered
 from targets import Profile
 
 Array = np.ndarray
@@ -76,7 +76,7 @@ class Machine:
     """Runs a lowered main call by call, as the plan does; every tensor has a place of its own."""
 
     def __init__(self, lowered: Lowered, library: Any) -> None:
-        self.main, self.library = lowered.main, library
+        self.lowered, self.main, self.library = lowered, lowered.main, library
         self.places: dict[Any, Place] = {}
 
     def __call__(self, inputs: Sequence[Array]) -> list[Array]:
@@ -87,8 +87,11 @@ class Machine:
             if isinstance(value, relax.Tuple):
                 return [self._read(field) for field in value.fields]
             if isinstance(value.op, GlobalVar):
-                places = [self._place(a) for a in value.args] + [self._new(binding.var)]
-                self.library[str(value.op.name_hint)](*(_tensor(p.data) for p in places))
+                name = str(value.op.name_hint)
+                packing = self.lowered.kernels[name].packing
+                places = [self._place(a, packing.get(n)) for n, a in enumerate(value.args)]
+                places.append(self._new(binding.var))
+                self.library[name](*(_tensor(p.data) for p in places))
                 assert all(p.intact() for p in places), f"{value.op} wrote outside its buffers"
             else:
                 assert value.op.name in VIEWS, f"{value.op.name} was not fused into a kernel"
@@ -99,10 +102,12 @@ class Machine:
         self.places[var] = Place.of(int(np.prod(shape_of(var))), dtype_of(var))
         return self.places[var]
 
-    def _place(self, expr: relax.Expr) -> Place:
+    def _place(self, expr: relax.Expr, packing: Packing | None = None) -> Place:
         if not isinstance(expr, GenericConst):
             return self.places[expr]
         array = np.asarray(expr.value.numpy())
+        if packing is not None:
+            array = packing.pack(array)
         place = Place.of(array.size, str(array.dtype))
         place.data[: array.size] = array.reshape(-1)
         return place
@@ -121,16 +126,9 @@ def lowered_with(module: tvm.IRModule, profile: Profile, seed: int | None) -> Lo
     if seed is None:
         return pipeline.schedule(module, profile)
     picker = random.Random(seed)
-    kernels = {}
-    for var in module.get_global_vars():
-        name = str(var.name_hint)
-        if name != "main":
-            work = Workload(module[var])
-            template = choose(work, profile)
-            points = list(template.space(work, profile))
-            function = template.apply(work, profile, point := picker.choice(points), name)
-            kernels[name] = Kernel(name, work, template.name, point, function)
-    return Lowered(module["main"], kernels)
+    works = pipeline.workloads(module)
+    chosen = {name: picker.choice(ranked(work, profile)) for name, work in works.items()}
+    return pipeline.schedule(module, profile, chosen)
 
 
 def lowered(emit: Emit, inputs: Sequence[Array], profile: Profile) -> Lowered:
@@ -177,7 +175,7 @@ def check(
     for profile in profiles:
         for seed in seeds:
             results, made = compute(emit, *inputs, profile=profile, seed=seed)
-            names = [k.template for k in made.kernels.values()]
+            names = [k.schedule.template.name for k in made.kernels.values()]
             for got, want in zip(results, wanted, strict=True):
                 bound = tolerance or TOLERANCES.get(str(got.dtype), 0.0)
                 close(got, want if want.dtype.kind == "f" else want.astype(got.dtype), bound)
