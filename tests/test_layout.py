@@ -26,6 +26,12 @@ COVERED_BY = {
     "targets/profile.py": "tests/targets/test_targets.py",
     # Frozen values that two stages exchange.
     "compiler/lowered.py": "tests/compiler/test_pipeline.py",
+    # Definitions: each is judged by the network that is exported of it.
+    "benchmarks/nets/classic.py": "tests/benchmarks/nets/test_export.py",
+    "benchmarks/nets/layers.py": "tests/benchmarks/nets/test_export.py",
+    "benchmarks/nets/mobile.py": "tests/benchmarks/nets/test_export.py",
+    "benchmarks/nets/residual.py": "tests/benchmarks/nets/test_export.py",
+    "benchmarks/nets/sequence.py": "tests/benchmarks/nets/test_export.py",
     # Parts of their neighbours, which every test of those goes through.
     "frontends/onnx/builder.py": "tests/frontends/onnx/test_convert.py",
     "frontends/onnx/ops/einsum.py": "tests/frontends/onnx/ops/test_linear.py",
