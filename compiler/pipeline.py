@@ -19,6 +19,7 @@ from compiler.kernels.workload import Workload
 from compiler.lowered import Kernel, Lowered
 from compiler.passes.fold_affine import fold_affine
 from compiler.passes.fuse import fuse
+from compiler.passes.join_parts import join_parts
 from compiler.passes.lower_operators import lower_operators
 from compiler.passes.lower_transposed import lower_transposed
 from compiler.passes.open_windows import open_windows
@@ -40,7 +41,7 @@ def phases(profile: Profile) -> list[Phase]:
     return [
         Phase("fold", (fold_affine, lower_transposed, lower_operators, deduplicate)),
         Phase("layout", (layout, open_windows)),
-        Phase("fuse", (fuse,)),
+        Phase("fuse", (join_parts, fuse)),
     ]
 
 

@@ -2,16 +2,17 @@
 
     for c in calls: c.kernel(*(arena + buffers[a].offset for a in c.arguments))
 
-In four steps: views become aliases of what they view; every buffer gets its first and last call; a
-kernel that reads an operand only where it writes its result takes over the operand's place if
-nothing reads that later; then buffers are placed, largest first, at the lowest offset that no
-buffer alive at the same time covers.
+In four steps: views, parts and joins become aliases (see joins.py); every buffer gets its first and
+last call; a kernel that reads an operand only where it writes its result takes over the operand's
+place if nothing reads that later; then buffers are placed, largest first, at the lowest offset that
+no buffer alive at the same time covers.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,11 +20,11 @@ import numpy as np
 from tvm import relax
 from tvm.ir import GenericConst, GlobalVar
 
-from compiler.kernels.operators import VIEWS, dtype_of, shape_of
+from compiler.joins import ALIGNMENT, Place, place_joins
+from compiler.kernels.operators import PLACED, VIEWS, dtype_of, integers, shape_of
 from compiler.kernels.template import Packing
+from compiler.kernels.workload import operands_of, operator_of
 from compiler.lowered import Kernel, Lowered
-
-ALIGNMENT = 64
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,10 @@ class _Constants:
 
 
 class _Planner:
+    """roots: for every buffer the one in whose memory it lies (itself, if it has its own), and at
+    which byte.
+    """
+
     def __init__(self, lowered: Lowered) -> None:
         self.lowered = lowered
         self.buffers: list[Buffer] = []
@@ -108,14 +113,18 @@ class _Planner:
         self.inputs: list[int] = []
         self.outputs: list[int] = []
         self.constants = _Constants()
+        self.roots: list[tuple[int, int]] = []
         self._number: dict[relax.Var, int] = {}
         self._constant: dict[tuple[int, str], int] = {}
+        self._places: Mapping[relax.Var, Place] = {}
 
     def walk(self) -> None:
         main = self.lowered.main
+        bindings = main.body.blocks[0].bindings
+        self._place_joins(bindings)
         for param in main.params:
             self.inputs.append(self._new(param))
-        for binding in main.body.blocks[0].bindings:
+        for binding in bindings:
             value = binding.value
             if isinstance(value, relax.Tuple):
                 self.outputs = [self._buffer(field) for field in value.fields]
@@ -125,16 +134,54 @@ class _Planner:
                 arguments = [self._buffer(a, packing.get(n)) for n, a in enumerate(value.args)]
                 target = self._new(binding.var)
                 self.calls.append(Call(name, (*arguments, target)))
-            elif value.op.name in VIEWS:
-                self._number[binding.var] = self._buffer(value.args[0])
+            elif operator_of(value) in (*VIEWS, *PLACED):
+                self._alias(binding.var, value)
             else:
                 raise AssertionError(f"{value.op.name} was not fused into a kernel")
         self._live()
 
+    def _place_joins(self, bindings: Iterable[relax.VarBinding]) -> None:
+        """Buffers for the joins that hold others, before their parts are written."""
+        calls = [(b.var, b.value) for b in bindings if not isinstance(b.value, relax.Tuple)]
+        named = [(var, call) for var, call in calls if not isinstance(call.op, GlobalVar)]
+        joins = {v: operands_of(c) for v, c in named if operator_of(c) == "neoc.join"}
+        places = place_joins(joins, set())
+        assert not places.copied, "a part of two joins"
+        for var, place in places.of.items():
+            if place.root.same_as(var):
+                self._new(var)
+        self._places = places.of
+
+    def _alias(self, var: relax.Var, call: relax.Call) -> None:
+        """A value that no kernel writes."""
+        if operator_of(call) == "neoc.join":
+            if var not in self._number:
+                self._new(var)
+            return
+        source = self._buffer(operands_of(call)[0])
+        if operator_of(call) in VIEWS:
+            self._number[var] = source
+            return
+        [start] = integers(operands_of(call)[1])
+        root, offset = self.roots[source]
+        itemsize = np.dtype(dtype_of(var)).itemsize
+        self._add(var, root, offset + start * itemsize)
+
     def _new(self, var: relax.Var) -> int:
-        self.buffers.append(Buffer("arena", dtype_of(var), math.prod(shape_of(var)), 0))
-        self._number[var] = len(self.buffers) - 1
+        if place := self._places.get(var):
+            return self._add(var, self._number[place.root], place.offset)
+        return self._add(var, len(self.buffers), 0)
+
+    def _add(self, var: relax.Var, root: int, offset: int) -> int:
+        self._number[var] = self._append(
+            Buffer("arena", dtype_of(var), math.prod(shape_of(var)), 0), root, offset
+        )
         return self._number[var]
+
+    def _append(self, buffer: Buffer, root: int, offset: int) -> int:
+        self.buffers.append(buffer)
+        self.roots.append((root, offset))
+        return len(self.buffers) - 1
 
     def _buffer(self, expr: relax.Expr, packing: Packing | None = None) -> int:
         if not isinstance(expr, GenericConst):
@@ -145,59 +192,57 @@ class _Planner:
         offset = self.constants.add(array)
         key = (offset, str(array.dtype))
         if key not in self._constant:
-            self.buffers.append(Buffer("constant", str(array.dtype), array.size, offset))
-            self._constant[key] = len(self.buffers) - 1
+            buffer = Buffer("constant", str(array.dtype), array.size, offset)
+            self._constant[key] = self._append(buffer, len(self.buffers), 0)
         return self._constant[key]
 
     def _live(self) -> None:
-        """First and last call of every arena buffer; inputs and outputs live through the whole
-        run.
+        """First and last call of the memory of every buffer; inputs and outputs live through the
+        whole run.
         """
         first: dict[int, int] = {}
         last: dict[int, int] = {}
         for number, call in enumerate(self.calls):
-            for argument in call.arguments:
-                first.setdefault(argument, number)
-                last[argument] = number
+            for root, _ in (self.roots[argument] for argument in call.arguments):
+                first.setdefault(root, number)
+                last[root] = number
         end = len(self.calls)
         for number in self.inputs:
-            first[number], last[number] = 0, end
-        for number in self.outputs:
-            first.setdefault(number, 0)
-            last[number] = end
+            first[number] = 0
+        for root, _ in (self.roots[n] for n in self.outputs):
+            first.setdefault(root, 0)
+        last |= {self.roots[n][0]: end for n in (*self.inputs, *self.outputs)}
         self.buffers = [
-            replace(b, first=first.get(n, 0), last=last.get(n, 0))
-            for n, b in enumerate(self.buffers)
+            replace(b, first=first.get(root, 0), last=last.get(root, 0))
+            for b, (root, _) in zip(self.buffers, self.roots, strict=True)
         ]
 
-    def shared(self) -> tuple[list[Buffer], list[int]]:
-        """The buffers, and for each the one whose place it takes (itself, or an operand that ends
-        there).
+    def shared(self) -> tuple[list[Buffer], list[tuple[int, int]]]:
+        """The buffers, and where each lies, now that results have taken the places of operands that
+        end there.
         """
         owner = list(range(len(self.buffers)))
         extended = list(self.buffers)
-        pinned = {*self.inputs, *self.outputs}
+        pinned = {self.roots[n][0] for n in (*self.inputs, *self.outputs)}
+        whole = [n for n, (root, _) in enumerate(self.roots) if root == n]
+        parted = {root for n, (root, _) in enumerate(self.roots) if root != n}
+        alone = set(whole) - parted - pinned  # buffers that nothing else names
         for number, call in enumerate(self.calls):
-            target = call.arguments[-1]
+            *operands, target = call.arguments
             for position in in_place(self.lowered.kernels[call.kernel]):
-                operand = call.arguments[position]
+                operand = operands[position]
                 root = owner[operand]
-                usable = (
-                    self.buffers[operand].space == "arena"
-                    and operand not in pinned
-                    and root not in pinned
-                )
-                ends_here = extended[root].last == number and call.arguments.count(operand) == 1
                 if (
-                    usable
-                    and ends_here
-                    and target not in pinned
+                    {operand, target} <= alone
+                    and self.buffers[operand].space == "arena"
+                    and extended[root].last == number
+                    and operands.count(operand) == 1
                     and self.buffers[operand].nbytes == self.buffers[target].nbytes
                 ):
                     owner[target] = root
                     extended[root] = replace(extended[root], last=self.buffers[target].last)
                     break
-        return extended, owner
+        return extended, [(owner[root], offset) for root, offset in self.roots]
 
 
 def in_place(kernel: Kernel) -> list[int]:
@@ -216,12 +261,12 @@ def in_place(kernel: Kernel) -> list[int]:
     ]
 
 
-def place(shared: tuple[list[Buffer], list[int]]) -> tuple[list[Buffer], int]:
+def place(shared: tuple[list[Buffer], list[tuple[int, int]]]) -> tuple[list[Buffer], int]:
     """Offsets for all arena buffers, and the arena's size."""
-    buffers, owner = shared
-    roots = [n for n, b in enumerate(buffers) if b.space == "arena" and owner[n] == n]
+    buffers, roots = shared
+    own = [n for n, b in enumerate(buffers) if b.space == "arena" and roots[n] == (n, 0)]
     offsets: dict[int, int] = {}
-    for n in sorted(roots, key=lambda n: (-buffers[n].nbytes, n)):
+    for n in sorted(own, key=lambda n: (-buffers[n].nbytes, n)):
         busy = sorted(
             (offsets[m], offsets[m] + _rounded(buffers[m].nbytes))
             for m in offsets
@@ -233,10 +278,10 @@ def place(shared: tuple[list[Buffer], list[int]]) -> tuple[list[Buffer], int]:
                 break
             at = max(at, stop)
         offsets[n] = at
-    size = max((offsets[n] + _rounded(buffers[n].nbytes) for n in roots), default=0)
+    size = max((offsets[n] + _rounded(buffers[n].nbytes) for n in own), default=0)
     placed = [
-        replace(b, offset=offsets[owner[n]]) if b.space == "arena" else b
-        for n, b in enumerate(buffers)
+        replace(b, offset=offsets[root] + inside) if b.space == "arena" else b
+        for b, (root, inside) in zip(buffers, roots, strict=True)
     ]
     return placed, max(size, ALIGNMENT)
 

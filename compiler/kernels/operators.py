@@ -15,6 +15,8 @@ from compiler.kernels.value import Expr, Index, Value, broadcast, element_type
 
 # Calls that only give a tensor another shape: aliases, not kernels.
 VIEWS = ("relax.reshape", "relax.expand_dims", "relax.squeeze")
+# Calls that name bytes of other values, or values side by side: no kernels either (see joins.py).
+PLACED = ("neoc.join", "neoc.part")
 
 Operator = Callable[[relax.Call, list[Value]], Value]
 

@@ -14,7 +14,7 @@ from tvm import relax
 from tvm.ir import GenericConst
 
 from compiler.kernels.moves import MOVES
-from compiler.kernels.operators import ELEMENTWISE, VIEWS, shape_of
+from compiler.kernels.operators import ELEMENTWISE, PLACED, VIEWS, shape_of
 from compiler.kernels.workload import INJECTIVE, operator_of, tensors_of
 from compiler.passes.rewriter import use_counts
 
@@ -50,7 +50,8 @@ class _Fuser:
 
     def run(self) -> tvm.IRModule:
         for number, binding in enumerate(self.bindings):
-            if isinstance(binding.value, relax.Call) and operator_of(binding.value) not in VIEWS:
+            call = binding.value
+            if isinstance(call, relax.Call) and operator_of(call) not in (*VIEWS, *PLACED):
                 self._join(number, binding)
         return self._outline()
 
