@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from compiler import knobs
 from compiler.errors import ServerError
 
 RUNTIME = Path(__file__).parent / "runtime"
@@ -81,7 +82,7 @@ def _zig(target: str, arguments: Sequence[str], output: Path, scratch: Path | No
     """
     command = [sys.executable, "-m", "ziglang", "cc", "-target", target, *C_FLAGS]
     command += [*arguments, *LIBC, "-o", str(output.resolve())]
-    shared = os.environ.get("ZIG_GLOBAL_CACHE_DIR") or str(_user_cache() / "neoc" / "zig")
+    shared = os.environ.get("ZIG_GLOBAL_CACHE_DIR") or str(knobs.current().cache / "zig")
     local = str(scratch / "cache") if scratch else shared
     environment = {
         **os.environ, "ZIG_GLOBAL_CACHE_DIR": shared, "ZIG_LOCAL_CACHE_DIR": local,
@@ -93,8 +94,3 @@ def _zig(target: str, arguments: Sequence[str], output: Path, scratch: Path | No
     if done.returncode:
         head = "\n".join((done.stderr or done.stdout).strip().splitlines()[:5])
         raise ServerError(f"Linking {output.name} for {target} failed: {head}")
-
-
-def _user_cache() -> Path:
-    """Where zig itself would look, but not lost without $HOME."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

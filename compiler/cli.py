@@ -30,6 +30,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+records_app = typer.Typer(help="Measurements of kernels, which choose the schedules.")
+app.add_typer(records_app, name="records", no_args_is_help=True)
+
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 Location = "s3://bucket/key, file:///path or a path"
 
@@ -155,6 +158,51 @@ def bench(
     else:
         for name, value in result.items():
             print(_measured(name, value))
+
+
+@records_app.command("show")
+def show_records(
+    file: Annotated[Path | None, typer.Argument(help="Other records than those in use.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the fastest setting of every workload and machine."""
+    from compiler import records
+
+    book = records.at_hand() if file is None else records.Book(records.read(file))
+    best = list(records.summary(book))
+    if as_json:
+        print(json.dumps([asdict(record) for record in best]))
+        return
+    for r in best:
+        point = " ".join(f"{name}={value}" for name, value in r.point.items())
+        machine = f"{r.isa}/{r.cpu} x{r.threads}"
+        print(f"{r.us:10.1f} us  {machine}  {r.template}.{r.version} {point}  {r.work}")
+
+
+@records_app.command("merge")
+def merge_records(
+    files: Annotated[list[Path], typer.Argument(help="Files of records.")],
+) -> None:
+    """Add records to the user's own."""
+    from compiler import records
+
+    if missing := [str(path) for path in files if not path.is_file()]:
+        raise ClientError(f"there is no file {', '.join(missing)}.")
+    found = [record for path in files for record in records.read(path)]
+    records.append(found, records.user_file())
+    print(f"{len(found)} records added to {records.user_file()}")
+
+
+@records_app.command("export")
+def export_records(
+    file: Annotated[Path, typer.Argument(help="A file of records, made or brought up to date.")],
+) -> None:
+    """Write the best of the user's records, and of the file's own, to the file."""
+    from compiler import records
+
+    best = records.summary([*records.read(file), *records.read(records.user_file())])
+    records.write(best, file)
+    print(f"{len(list(best))} records in {file}")
 
 
 @app.command("targets")

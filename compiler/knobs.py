@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from compiler.errors import ClientError
 
@@ -25,6 +26,13 @@ class Knobs:
     endpoint_url: str | None
     """AWS_ENDPOINT_URL_S3, else AWS_ENDPOINT_URL: where S3 is when it is not Amazon's."""
 
+    cache: Path
+    """The user's cache folder for what can be made again: XDG_CACHE_HOME/neoc, ~/.cache/neoc."""
+
+    records: Path
+    """NEOC_RECORDS: the user's file of measurements; else records.jsonl in XDG_DATA_HOME/neoc or
+    ~/.local/share/neoc."""
+
 
 @cache
 def current() -> Knobs:
@@ -39,7 +47,19 @@ def read(environment: Mapping[str, str]) -> Knobs:
         trace=environment.get("NEOC_TRACE", "0") not in ("", "0"),
         max_input_bytes=_count(environment, "NEOC_MAX_INPUT_BYTES", 20 * GIB),
         endpoint_url=endpoint or None,
+        cache=_folder(environment, "XDG_CACHE_HOME", ".cache"),
+        records=Path(
+            environment.get("NEOC_RECORDS")
+            or _folder(environment, "XDG_DATA_HOME", ".local/share") / "records.jsonl"
+        ),
     )
+
+
+def _folder(environment: Mapping[str, str], name: str, usual: str) -> Path:
+    """As the XDG Base Directory Specification has it; a relative path there counts as none."""
+    given = Path(environment.get(name, ""))
+    home = Path(environment.get("HOME") or Path.home())
+    return (given if given.is_absolute() else home / usual) / "neoc"
 
 
 def _count(environment: Mapping[str, str], name: str, default: int) -> int:

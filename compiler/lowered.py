@@ -4,26 +4,42 @@ read it.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from tvm import relax, tirx
 
 from compiler.kernels.template import Packing, Schedule
 from compiler.kernels.workload import Workload
+from targets import Profile
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A scheduled kernel: its workload, the schedule that was chosen, the parameters that it reads
-    packed, and the function.
-    """
+    """A scheduled kernel: its workload and the schedule that was chosen."""
 
     name: str
     work: Workload
     schedule: Schedule
-    packing: Mapping[int, Packing]
-    function: tirx.PrimFunc
+    profile: Profile
+
+    @cached_property
+    def packing(self) -> Mapping[int, Packing]:
+        """The parameters that it reads packed."""
+        return self.schedule.template.packing(self.work, self.profile, self.schedule.point)
+
+    @cached_property
+    def symbol(self) -> str:
+        """The function's name in the object file: equal kernels have one, whatever the net."""
+        template, point = self.schedule.template, sorted(self.schedule.point.items())
+        text = f"{self.work.key} {template.version} {point}"
+        return f"{template.name}_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+    def emit(self, name: str) -> tirx.PrimFunc:
+        template, point = self.schedule.template, self.schedule.point
+        return template.apply(self.work, self.profile, point, name)
 
 
 @dataclass(frozen=True)

@@ -66,9 +66,9 @@ def schedule(
     rest = [name for name in works if name not in chosen]
     analytic = defaults([works[name] for name in rest], profile)
     schedules = {**chosen, **dict(zip(rest, analytic, strict=True))}
-    kernels = {name: _kernel(name, work, profile, schedules[name]) for name, work in works.items()}
+    kernels = {name: Kernel(name, work, schedules[name], profile) for name, work in works.items()}
     if path := dump.slot("kernels.tir.py"):
-        path.write_text("\n".join(kernel.function.script() for kernel in kernels.values()))
+        path.write_text("\n".join(k.emit(name).script() for name, k in kernels.items()))
     return Lowered(module["main"], kernels)
 
 
@@ -82,12 +82,6 @@ def workloads(module: tvm.IRModule) -> dict[str, Workload]:
             here = frozenset(n for n, a in enumerate(call.args) if isinstance(a, GenericConst))
             constant[name] = constant.get(name, here) & here
     return {name: Workload(module[name], constant[name]) for name in sorted(constant)}
-
-
-def _kernel(name: str, work: Workload, profile: Profile, schedule: Schedule) -> Kernel:
-    template, point = schedule.template, schedule.point
-    function = template.apply(work, profile, point, name)
-    return Kernel(name, work, schedule, template.packing(work, profile, point), function)
 
 
 def show(module: tvm.IRModule) -> str:

@@ -47,8 +47,13 @@ class Buffer:
 
 @dataclass(frozen=True)
 class Call:
+    """symbol: the function's name in the object file. arguments: numbers of buffers, of which the
+    last is written.
+    """
+
     kernel: str
-    arguments: tuple[int, ...]  # numbers of buffers; the last is written
+    symbol: str
+    arguments: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -130,10 +135,11 @@ class _Planner:
                 self.outputs = [self._buffer(field) for field in value.fields]
             elif isinstance(value.op, GlobalVar):
                 name = str(value.op.name_hint)
-                packing = self.lowered.kernels[name].packing
+                kernel = self.lowered.kernels[name]
+                packing = kernel.packing
                 arguments = [self._buffer(a, packing.get(n)) for n, a in enumerate(value.args)]
                 target = self._new(binding.var)
-                self.calls.append(Call(name, (*arguments, target)))
+                self.calls.append(Call(name, kernel.symbol, (*arguments, target)))
             elif operator_of(value) in (*VIEWS, *PLACED):
                 self._alias(binding.var, value)
             else:

@@ -13,7 +13,7 @@ CODES = {"i": 0, "u": 1, "f": 2, "b": 6}
 
 
 def source(plan: Plan, signature: Signature, profile: Profile) -> str:
-    names = list(dict.fromkeys(call.kernel for call in plan.calls))
+    names = list(dict.fromkeys(call.symbol for call in plan.calls))
     arguments = [str(a) for call in plan.calls for a in call.arguments]
     features = " ".join(sorted(profile.isa.features))
     return "\n".join(
@@ -67,7 +67,7 @@ def _calls(plan: Plan) -> Iterator[str]:
     first = 0
     for call in plan.calls:
         count = len(call.arguments)
-        yield f"{{__tvm_ffi_{call.kernel}, {_text(call.kernel)}, {first}, {count}}}"
+        yield f"{{__tvm_ffi_{call.symbol}, {_text(call.kernel)}, {first}, {count}}}"
         first += count
 
 

@@ -4,7 +4,7 @@ and after it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -73,6 +73,24 @@ class Workload:
     @property
     def output(self) -> Parameter:
         return shape_of(self.function.body.body), dtype_of(self.function.body.body)
+
+    @cached_property
+    def key(self) -> str:
+        """The work as a short text: equal for equal work in any net.
+
+        `f32[1,8,4,4] f32[8,8,1,1]c: neoc.conv2d(p0,p1,[1,1])f32[1,8,4,4] relu(v0)`: the
+        parameters, c for constants, then the calls in order, v0 the result of the first.
+        """
+        names = {p: f"p{n}" for n, p in enumerate(self.function.params)}
+        parameters = [
+            _tensor(p) + ("c" if n in self.constants else "")
+            for n, p in enumerate(self.function.params)
+        ]
+        calls = []
+        for number, (var, call) in enumerate(self.calls):
+            calls.append(_call_text(call, names))
+            names[var] = f"v{number}"
+        return f"{' '.join(parameters)}: {' '.join(calls)}"
 
     @property
     def types(self) -> set[str]:
@@ -180,6 +198,40 @@ class Bound:
             number = tirx.const(array.item(), str(array.dtype))
             return Value(self._shape(array.shape), str(array.dtype), lambda _: number)
         return self._values[expr]
+
+
+def _tensor(expr: relax.Expr) -> str:
+    """`f32[1,64,56,56]`"""
+    kind = dtype_of(expr).replace("float", "f").replace("uint", "u").replace("int", "i")
+    return f"{kind}[{','.join(map(str, shape_of(expr)))}]"
+
+
+def _call_text(call: relax.Call, names: Mapping[relax.Var, str]) -> str:
+    """Operands and attributes; of operators of our own also the result, which these do not tell."""
+    own = call.op.name == "relax.call_pure_packed"
+    fields = [] if call.attrs is None else type(call.attrs).__tvm_ffi_type_info__.fields
+    attributes = sorted(f"{f.name}={_plain(getattr(call.attrs, f.name))}" for f in fields)
+    operands = [_operand_text(operand, names) for operand in operands_of(call)]
+    name = operator_of(call).removeprefix("relax.")
+    return f"{name}({','.join([*operands, *attributes])}){_tensor(call) if own else ''}"
+
+
+def _operand_text(expr: relax.Expr, names: Mapping[relax.Var, str]) -> str:
+    if isinstance(expr, relax.Var):
+        return names[expr]
+    if isinstance(expr, relax.Tuple):
+        return f"({','.join(_operand_text(field, names) for field in expr.fields)})"
+    if isinstance(expr, GenericConst):
+        array = np.asarray(expr.value.numpy())
+        return f"{_tensor(expr)}{array.ravel().tolist()}".replace(" ", "")
+    return _plain(expr.values if isinstance(expr, relax.ShapeExpr) else expr)
+
+
+def _plain(value: object) -> str:
+    """An attribute: numbers, names and sequences of these."""
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return f"[{','.join(map(_plain, value))}]"
+    return str(value.value) if hasattr(value, "value") else str(value)
 
 
 def _aligned(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ import numpy as np
 import pytest
 
 import targets
-from compiler import cli, job
+from compiler import cli, job, records
+from compiler.records import Record
 
 pytest_plugins = ["tests.compiler.front_door"]
 
@@ -287,3 +289,23 @@ def test_the_module_is_the_command() -> None:
     )
     assert ended.returncode == 0
     assert all(name in ended.stdout for name in ("compile", "run", "bench", "targets"))
+
+
+def test_records_are_shown_merged_and_exported(
+    neoc: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("NEOC_RECORDS", str(tmp_path / "mine.jsonl"))
+    slow = Record("f32[8]: relu(p0)", "avx2", "znver3", 2, "elementwise", 1, {"a": 1}, 12.5)
+    given, shipped = tmp_path / "given.jsonl", tmp_path / "shipped.jsonl"
+    given.write_text(slow.line() + replace(slow, point={"a": 2}, us=11.0).line())
+    assert neoc("records", "merge", given) == 0
+    assert neoc("records", "export", shipped) == 0
+    [kept] = records.read(shipped)
+    assert (kept.us, kept.best_of) == (11.0, 2)
+    assert neoc("records", "show", shipped) == 0
+    shown = capsys.readouterr().out.splitlines()[-1].split()
+    assert shown == "11.0 us avx2/znver3 x2 elementwise.1 a=2 f32[8]: relu(p0)".split()
+    assert neoc("records", "merge", tmp_path / "missing") == 2

@@ -22,7 +22,7 @@ def test_an_object_defines_every_kernel(tmp_path: Path) -> None:
     made = codegen.compile_kernels(lowered.kernels, targets.get(nets.DEVICE), tmp_path)
     assert all(path.read_bytes().startswith(b"\x7fELF") for path in made)
     content = b"".join(path.read_bytes() for path in made)
-    assert all(f"__tvm_ffi_{name}\0".encode() in content for name in lowered.kernels)
+    assert all(f"__tvm_ffi_{k.symbol}\0".encode() in content for k in lowered.kernels.values())
 
 
 def test_the_same_kernels_give_the_same_bytes(tmp_path: Path) -> None:

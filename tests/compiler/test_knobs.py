@@ -1,19 +1,42 @@
+from pathlib import Path
+
 import pytest
 
 from compiler import knobs
 from compiler.errors import ClientError
 from compiler.knobs import Knobs
 
+HOME = {"HOME": "/home/me"}
+
 
 def test_defaults() -> None:
-    assert knobs.read({}) == Knobs(trace=False, max_input_bytes=20 << 30, endpoint_url=None)
+    assert knobs.read(HOME) == Knobs(
+        trace=False,
+        max_input_bytes=20 << 30,
+        endpoint_url=None,
+        cache=Path("/home/me/.cache/neoc"),
+        records=Path("/home/me/.local/share/neoc/records.jsonl"),
+    )
 
 
 def test_what_is_set_is_read() -> None:
     found = knobs.read(
-        {"NEOC_TRACE": "1", "NEOC_MAX_INPUT_BYTES": "500", "AWS_ENDPOINT_URL": "http://a:1"}
+        {
+            "NEOC_TRACE": "1",
+            "NEOC_MAX_INPUT_BYTES": "500",
+            "AWS_ENDPOINT_URL": "http://a:1",
+            "XDG_CACHE_HOME": "/c",
+            "NEOC_RECORDS": "/r.jsonl",
+        }
     )
-    assert found == Knobs(trace=True, max_input_bytes=500, endpoint_url="http://a:1")
+    assert found == Knobs(True, 500, "http://a:1", Path("/c/neoc"), Path("/r.jsonl"))
+
+
+def test_folders_are_absolute_and_found_without_a_home() -> None:
+    found = knobs.read({**HOME, "XDG_CACHE_HOME": "here", "XDG_DATA_HOME": "/d"})
+    assert found.cache == Path("/home/me/.cache/neoc")
+    assert found.records == Path("/d/neoc/records.jsonl")
+    assert knobs.read({}).cache.is_absolute()
 
 
 def test_the_endpoint_of_s3_alone_comes_first() -> None:

@@ -19,7 +19,11 @@ PLAN = Plan(
         Buffer("arena", "uint8", 0, 128),
         Buffer("arena", "float16", 6, 192),
     ),
-    calls=(Call("add_0", (0, 2, 4)), Call("relu_1", (4, 3)), Call("add_0", (0, 2, 4))),
+    calls=(
+        Call("add_0", "add_a", (0, 2, 4)),
+        Call("relu_1", "relu_b", (4, 3)),
+        Call("add_0", "add_a", (0, 2, 4)),
+    ),
     inputs=(0, 1),
     outputs=(4, 3),
     arena_bytes=256,

@@ -1,6 +1,6 @@
 #include "model.h"
-extern int __tvm_ffi_add_0(void *, const void *, int32_t, void *);
-extern int __tvm_ffi_relu_1(void *, const void *, int32_t, void *);
+extern int __tvm_ffi_add_a(void *, const void *, int32_t, void *);
+extern int __tvm_ffi_relu_b(void *, const void *, int32_t, void *);
 static const int64_t input_0[] = {
   2,
   3
@@ -41,9 +41,9 @@ static const int32_t arguments[] = {
   4
 };
 static const neoc_call calls[] = {
-  {__tvm_ffi_add_0, "add_0", 0, 3},
-  {__tvm_ffi_relu_1, "relu_1", 3, 2},
-  {__tvm_ffi_add_0, "add_0", 5, 3}
+  {__tvm_ffi_add_a, "add_0", 0, 3},
+  {__tvm_ffi_relu_b, "relu_1", 3, 2},
+  {__tvm_ffi_add_a, "add_0", 5, 3}
 };
 const neoc_model_t neoc_model = {
   .version = NEOC_MODEL_VERSION,

@@ -1,0 +1,43 @@
+"""compiler/forked.py: tasks in processes of their own, that end whatever they do."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from compiler import forked
+
+
+def test_every_task_runs_apart(tmp_path: Path) -> None:
+    def task(number: int) -> None:
+        (tmp_path / str(number)).write_text(str(os.getpid()))
+
+    assert forked.run(task, 5, processes=2) == []
+    assert len({(tmp_path / str(n)).read_text() for n in range(5)} - {str(os.getpid())}) == 5
+
+
+def test_what_fails_or_hangs_harms_nobody_else(tmp_path: Path) -> None:
+    def task(number: int) -> None:
+        if number == 0:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if number == 1:
+            raise ValueError("not this one")
+        if number == 2:
+            time.sleep(600)
+        (tmp_path / str(number)).touch()
+
+    assert sorted(forked.run(task, 5, processes=2, limit_s=1)) == [0, 1, 2]
+    assert {path.name for path in tmp_path.iterdir()} == {"3", "4"}
+
+
+def test_an_exception_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(forked, "_wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        forked.run(lambda _: time.sleep(600), 2, processes=2)
+    assert not psutil.Process().children()
