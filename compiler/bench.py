@@ -1,10 +1,14 @@
-"""A folder with an artifact in, its latency out: timed by a C program, in a process of its own."""
+"""A folder with an artifact in, its latency or that of each of its calls out: timed by a C program,
+in a process of its own.
+"""
 
 import json
 import subprocess
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from compiler import build
 from compiler.errors import ServerError
@@ -24,18 +28,57 @@ class BenchResult:
     runs: int
 
 
+@dataclass(frozen=True)
+class CallTimes:
+    """One call of the plan in the running model, in ms."""
+
+    kernel: str
+    min_ms: float
+    median_ms: float
+
+
+@dataclass(frozen=True)
+class ProfileResult:
+    """Whole runs, a look at the clock after each call included, and the calls in their order."""
+
+    min_ms: float
+    median_ms: float
+    runs: int
+    calls: tuple[CallTimes, ...]
+
+
 def bench(folder: Path, zig: str, threads: int | None, seconds: float = 2.0) -> BenchResult:
     """Time the artifact on random inputs, after a warm-up; None leaves the threads to it.
 
     Raises ServerError with the library's text where it does not run.
     """
+    return BenchResult(**_timed(build.link_bench, zig, folder, folder, threads, seconds))
+
+
+def profile(folder: Path, zig: str, threads: int | None, seconds: float = 2.0) -> ProfileResult:
+    """Time every call of the artifact's plan likewise."""
+    library = folder / "compiled.so"
+    found = _timed(build.link_profile, zig, folder, library, threads, seconds)
+    calls = tuple(CallTimes(**call) for call in found.pop("calls"))
+    return ProfileResult(**found, calls=calls)
+
+
+def _timed(
+    link: Callable[[str, Path], Path],
+    zig: str,
+    folder: Path,
+    subject: Path,
+    threads: int | None,
+    seconds: float,
+) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="neoc-bench-") as scratch:
-        program = build.link_bench(zig, Path(scratch))
-        command = [str(program), str(folder.resolve()), str(seconds), str(threads or 0)]
+        program = link(zig, Path(scratch))
+        command = [str(program), str(subject.resolve()), str(seconds), str(threads or 0)]
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
     if done.returncode:
         why = done.stderr.strip() or f"exit status {done.returncode}"
         raise ServerError(f"The model in {folder} could not be timed: {why}")
-    return BenchResult(**json.loads(done.stdout))
+    times: dict[str, Any] = json.loads(done.stdout)
+    return times

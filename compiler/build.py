@@ -1,4 +1,5 @@
-"""Kernel objects, the plan and the runtime's C in; compiled.so, libdlr.so and bench out.
+"""Kernel objects, the plan and the runtime's C in; compiled.so, libdlr.so and the timing
+programs out.
 
 zig is the C compiler and the linker: it comes with pip, and links for any glibc from anywhere.
 The same inputs give the same bytes, wherever they lie and whatever was linked before.
@@ -71,6 +72,14 @@ def link_bench(zig: str, into: Path) -> Path:
     """bench, the program that times an artifact, in the folder `into`."""
     program = into / "bench"
     _zig(zig, ["-s", str(RUNTIME / "bench.c")], program)
+    return program
+
+
+def link_profile(zig: str, into: Path) -> Path:
+    """profile, the program that times each call of a compiled.so, in the folder `into`."""
+    program = into / "profile"
+    sources = [str(RUNTIME / name) for name in (*LIBRARY_SOURCES, "profile.c")]
+    _zig(zig, ["-s", *sources], program)
     return program
 
 

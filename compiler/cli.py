@@ -143,21 +143,28 @@ def bench(
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads to run on; all CPUs if not given.")
     ] = None,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Measure every kernel call in the running model.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Measure an artifact on this machine with its own runner."""
     from compiler import bench as benchmark
+    from compiler import calls
     from compiler import run as runner
 
     with runner.unpack(artifact) as unpacked:
         runner.check_cpu(unpacked)
-        link = unpacked.manifest["target"]["link"]
-        result = asdict(benchmark.bench(unpacked.folder, link, threads))
-    if as_json:
-        print(json.dumps(result))
-    else:
-        for name, value in result.items():
-            print(_measured(name, value))
+        place = unpacked.folder, unpacked.manifest["target"]["link"], threads
+        if profile:
+            rows = calls.rows(benchmark.profile(*place), unpacked.manifest["kernels"])
+            slowest = sorted(rows, key=lambda row: -row.ms)
+            lines = calls.lines(calls.HEAD, [row.cells() for row in slowest])
+            result: Any = [asdict(row) for row in rows]
+        else:
+            result = asdict(benchmark.bench(*place))
+            lines = (_measured(name, value) for name, value in result.items())
+    print(json.dumps(result) if as_json else "\n".join(lines))
 
 
 @records_app.command("show")

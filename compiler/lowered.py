@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tvm import relax, tirx
+from tvm.ir import GlobalVar
 
+from compiler.kernels.effort import flops, moved_bytes
 from compiler.kernels.template import Packing, Schedule
 from compiler.kernels.workload import Workload
 from targets import Profile
@@ -52,13 +54,24 @@ class Lowered:
     kernels: Mapping[str, Kernel]
 
     def report(self) -> list[dict[str, object]]:
-        """What every kernel is, for the manifest."""
+        """What every kernel is and does in one call, and the layers of each of its calls in their
+        order, for the manifest.
+        """
+        calls: dict[str, list[list[str]]] = {name: [] for name in self.kernels}
+        for binding in self.main.body.blocks[0].bindings:
+            call = binding.value
+            if isinstance(call, relax.Call) and isinstance(call.op, GlobalVar):
+                layers = call.attrs["layers"] if call.attrs else []
+                calls[str(call.op.name_hint)].append([str(layer) for layer in layers])
         return [
             {
                 "name": k.name,
                 "template": k.schedule.template.name,
                 "point": dict(k.schedule.point),
                 "output": list(k.work.output[0]),
+                "flops": flops(k.work),
+                "bytes": moved_bytes(k.work, k.packing),
+                "calls": calls[k.name],
             }
             for k in self.kernels.values()
         ]

@@ -17,6 +17,7 @@ from compiler.kernels.moves import MOVES
 from compiler.kernels.operators import ELEMENTWISE, PLACED, VIEWS, shape_of
 from compiler.kernels.workload import INJECTIVE, operator_of, tensors_of
 from compiler.passes.rewriter import use_counts
+from frontends.layers import layer_of
 
 # Anchors that read each element of what is fused before them about once.
 ABSORBS_PRODUCERS = {
@@ -111,9 +112,8 @@ class _Fuser:
                         actual = [
                             known.get(a, a) if isinstance(a, relax.Var) else a for a in arguments
                         ]
-                        known[binding.var] = builder.emit(
-                            relax.Call(target, actual), binding.var.name
-                        )
+                        call = relax.Call(target, actual, _layers(members[group]))
+                        known[binding.var] = builder.emit(call, binding.var.name)
                 returned = next(
                     b.value
                     for b in self.main.body.blocks[0].bindings
@@ -148,6 +148,13 @@ def _label(bindings: list[relax.VarBinding]) -> str:
     """Names of the fused operators, for people: conv2d_add_relu."""
     names = [operator_of(b.value).split(".")[-1] for b in bindings]
     return "_".join(names[:4]) + ("_etc" if len(names) > 4 else "")
+
+
+def _layers(bindings: list[relax.VarBinding]) -> tvm.ir.Attrs:
+    """The attribute of a kernel's call: the layers that it computes, its anchor's first."""
+    anchors_first = sorted(bindings, key=lambda b: operator_of(b.value) in INJECTIVE)
+    layers = [layer_of(b.var.name) for b in anchors_first]
+    return tvm.ir.make_node("ir.DictAttrs", layers=list(dict.fromkeys(filter(None, layers))))
 
 
 def _function(bindings: list[relax.VarBinding]) -> tuple[relax.Function, list[relax.Expr]]:

@@ -32,17 +32,17 @@ class _Opener(Rewriter):
             return self.again(var, value)
         return rule(value, var.name)
 
-    def _padded(self, data: relax.Expr, padding: list[int], fill: float) -> relax.Expr:
+    def _padded(self, data: relax.Expr, padding: list[int], fill: float, name: str) -> relax.Expr:
         if not any(padding):
             return data
         top, left, bottom, right = padding
         widths = [0, 0, 0, 0, top, bottom, left, right]
-        return self.emit(relax.op.nn.pad(data, widths, "constant", fill), "margins")
+        return self.emit(relax.op.nn.pad(data, widths, "constant", fill), name)
 
     def _conv2d(self, call: relax.Call, name: str) -> relax.Expr:
         data, weight = (self.use(a) for a in call.args)
         a = call.attrs
-        padded = self._padded(data, [int(p) for p in a.padding], 0.0)
+        padded = self._padded(data, [int(p) for p in a.padding], 0.0, name)
         strides, dilation = ([int(v) for v in values] for values in (a.strides, a.dilation))
         conv = relax.op.nn.conv2d(
             padded, weight, strides=strides, dilation=dilation, groups=int(a.groups)
@@ -51,7 +51,7 @@ class _Opener(Rewriter):
 
     def _window(self, call: relax.Call, operator: str, fill: float, name: str) -> relax.Expr:
         a = call.attrs
-        padded = self._padded(self.use(call.args[0]), _reached(call), fill)
+        padded = self._padded(self.use(call.args[0]), _reached(call), fill, name)
         sizes = [
             relax.ShapeExpr([int(v) for v in values])
             for values in (a.pool_size, a.strides, a.dilation)

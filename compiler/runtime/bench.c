@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "dlr.h"
+#include "sample.h"
 
 enum { MIN_RUNS = 10, MAX_RUNS = 1000000, WARM_UP_RUNS = 3 };
 static const double WARM_UP_SHARE = 0.1; /* of the time to measure, at least three runs */
@@ -31,12 +31,6 @@ static void check(int code, const char *what) {
   if (code) die(what, p_DLRGetLastError());
 }
 
-static double now_ms(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
-}
-
 static void open_library(const char *folder) {
   char path[4096];
   snprintf(path, sizeof path, "%s/libdlr.so", folder);
@@ -45,28 +39,6 @@ static void open_library(const char *folder) {
 #define LOOK_UP(name) \
   if (!(p_##name = (__typeof__(p_##name))dlsym(library, #name))) die(path, "lacks " #name);
   FUNCTIONS(LOOK_UP)
-}
-
-static uint32_t state = 1;
-
-static uint32_t draw(void) { /* xorshift: the same numbers everywhere */
-  state ^= state << 13, state ^= state >> 17, state ^= state << 5;
-  return state;
-}
-
-/* Floats in [-1, 1), everything else 0 or 1: integers may be indices. */
-static void fill(void *data, const char *type, int64_t count) {
-  for (int64_t i = 0; i < count; i++) {
-    double real = draw() / 2147483648.0 - 1;
-    int bit = draw() & 1;
-    if (!strcmp(type, "float32")) ((float *)data)[i] = (float)real;
-    else if (!strcmp(type, "float64")) ((double *)data)[i] = real;
-    else if (!strcmp(type, "float16")) ((uint16_t *)data)[i] = bit ? 0x3800 : 0xb800; /* +-0.5 */
-    else if (strstr(type, "64")) ((int64_t *)data)[i] = bit;
-    else if (strstr(type, "32")) ((int32_t *)data)[i] = bit;
-    else if (strstr(type, "16")) ((int16_t *)data)[i] = (int16_t)bit;
-    else ((int8_t *)data)[i] = (int8_t)bit;
-  }
 }
 
 static void set_inputs(DLRModelHandle *model) {
@@ -109,11 +81,6 @@ static long long peak_bytes(void) {
   return kib * 1024;
 }
 
-static int by_value(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 static double *times;
 
 static int measure(DLRModelHandle *model, double budget_ms, int min_runs) {
@@ -125,12 +92,8 @@ static int measure(DLRModelHandle *model, double budget_ms, int min_runs) {
     times[runs] = after - before;
     before = after;
   }
-  qsort(times, (size_t)runs, sizeof *times, by_value);
+  sort(times, runs);
   return runs;
-}
-
-static double percentile(int runs, int percent) { /* the nearest rank */
-  return times[((int64_t)runs * percent + 99) / 100 - 1];
 }
 
 int main(int argc, char **argv) {
@@ -149,7 +112,7 @@ int main(int argc, char **argv) {
   int runs = measure(&model, budget_ms, MIN_RUNS), had = count_threads();
   printf("{\"min_ms\": %.6f, \"median_ms\": %.6f, \"p90_ms\": %.6f, \"p99_ms\": %.6f, "
          "\"load_ms\": %.3f, \"peak_rss_bytes\": %lld, \"threads\": %d, \"runs\": %d}\n",
-         times[0], percentile(runs, 50), percentile(runs, 90), percentile(runs, 99), load_ms,
+         times[0], percentile(times, runs, 50), percentile(times, runs, 90), percentile(times, runs, 99), load_ms,
          peak_bytes(), had, runs);
   check(p_DeleteDLRModel(&model), "DeleteDLRModel");
   return 0;

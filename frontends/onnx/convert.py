@@ -133,6 +133,8 @@ class Converter:
         _bind(body, bound)
         inner: Scope = dict(zip(body.input, inputs, strict=False))
         _drop_absent(body, inner)
+        for part in body.node:
+            part.name = node.title
         failures = len(self.missing)
         self.run(body, inner, {o.domain: o.version for o in body.opset_import})
         if len(self.missing) > failures:  # report the op the client knows, not its inside

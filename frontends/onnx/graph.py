@@ -3,7 +3,6 @@
 A `Node` is the protobuf's node with Python values for attributes; nothing below it sees protobuf.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from onnx.onnx_pb import (
     TensorProto,
 )
 
+from frontends import layers
 from frontends.model import ModelError
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -58,9 +58,8 @@ class Node:
 
     @property
     def hint(self) -> str:
-        """A legal name for the variables that the node becomes."""
-        words = re.sub(r"\W+", "_", self.title).strip("_")
-        return words if words[:1].isalpha() else f"{self.op}_{words}".rstrip("_")
+        """The name of the variables that the node becomes."""
+        return layers.mark(self.title)
 
 
 def domain(name: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.bench import bench
+from compiler.bench import bench, profile
 from compiler.errors import ServerError
 
 
@@ -29,6 +29,17 @@ def test_the_artifact_chooses_its_threads(affine: Path, zig: str) -> None:
 def test_what_does_not_load_says_why(affine: Path, zig: str, tmp_path: Path) -> None:
     with pytest.raises(ServerError, match=r"could not be timed: libdlr\.so: "):
         bench(tmp_path, zig, None)
+    with pytest.raises(ServerError, match="could not be timed: Cannot load the model library"):
+        profile(tmp_path, zig, None)
     shutil.copy(affine / "libdlr.so", tmp_path)
     with pytest.raises(ServerError, match="could not be timed: CreateDLRModel: Unable to"):
         bench(tmp_path, zig, None)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_profile_has_every_call(affine: Path, zig: str, threads: int) -> None:
+    result = profile(affine, zig, threads, seconds=0.05)
+    assert [call.kernel for call in result.calls] == ["affine", "total"]
+    assert all(0 <= call.min_ms <= call.median_ms for call in result.calls)
+    assert sum(call.min_ms for call in result.calls) <= result.median_ms
+    assert result.runs >= 10

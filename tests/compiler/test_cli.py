@@ -228,7 +228,14 @@ def artifact(affine: Path, tmp_path: Path) -> Path:
             {"name": "x", "dtype": "float32", "shape": [2, 3]},
             {"name": "y", "dtype": "int32", "shape": [4]},
         ],
-    }
+        "kernels": [
+            {
+                "name": name, "template": "elementwise", "point": {}, "output": [1],
+                "flops": 0, "bytes": 0, "calls": [[f"layer/{name}"]],
+            }
+            for name in ("affine", "total")
+        ],
+    }  # fmt: skip
     (folder / "manifest").write_text(json.dumps(manifest))
     return folder
 
@@ -258,6 +265,11 @@ def test_bench_measures(neoc: Command, artifact: Path, capsys: pytest.CaptureFix
     assert 0 < told["min_ms"] <= told["median_ms"] <= told["p90_ms"] <= told["p99_ms"]
     assert told["threads"] == 1
     assert neoc("bench", artifact / "none") == 2
+    assert neoc("bench", artifact, "--profile", "--json") == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["layers"] for row in rows] == [["layer/affine"], ["layer/total"]]
+    assert neoc("bench", artifact, "--profile") == 0
+    assert {"layer/affine", "layer/total"} < set(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["targets"]])

@@ -57,6 +57,13 @@ def test_the_report_names_template_and_point(tmp_path: Path, device: str) -> Non
     assert all(row["template"] in templates and row["name"] for row in report)
 
 
+def test_the_report_names_the_layers_of_every_call(tmp_path: Path) -> None:
+    model = nets.load(nets.net(), tmp_path)
+    calls = {str(row["name"]): row["calls"] for row in nets.lower(model).report()}
+    [conv] = [found for name, found in calls.items() if name.startswith("conv2d")]
+    assert conv == [["c", "y"]]
+
+
 def test_every_step_can_be_kept(tmp_path: Path, keep: Path) -> None:
     nets.lower(nets.load(nets.net(), tmp_path))
     names = [path.name for path in sorted(keep.iterdir())]

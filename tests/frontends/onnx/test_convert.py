@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from frontends.layers import layer_of
 from frontends.model import Model, ModelError
 
 Load = Callable[..., Model]
@@ -53,8 +54,14 @@ def test_an_unsupported_op_inside_a_body_is_reported_as_the_outer_one(load: Load
 
 
 def test_names_follow_the_model(load: Load) -> None:
-    model = load('g (float[2] x) => (float[2] y) { ["the/act.1"] y = Neg(x) }')
-    assert model.module["main"].body.blocks[0].bindings[0].var.name == "the_act_1"
+    model = load(
+        'g (float[2] x) => (float[2] y) { ["the/act.1"] z = Neg(x) ["the/act.1"] a = Abs(z) '
+        '["the/act.1@1"] y = Shrink<lambd=0.3, bias=0.1>(a) }'
+    )
+    bindings = model.module["main"].body.blocks[0].bindings
+    first, second, *parts, _ = [binding.var.name for binding in bindings]
+    assert first != second and layer_of(first) == layer_of(second) == "the/act.1"
+    assert len(parts) > 1 and {layer_of(part) for part in parts} == {"the/act.1@1"}
 
 
 def test_an_input_or_a_constant_may_be_an_output(agrees: Load) -> None:

@@ -8,6 +8,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper, parser
 
+from frontends import layers
 from frontends.model import ModelError
 from frontends.onnx import graph
 
@@ -130,11 +131,11 @@ def test_functions_of_the_model_are_inlined(tmp_path: Path) -> None:
     assert [n.op_type for n in read.graph.node] == ["Add"]
 
 
-def test_a_node_has_plain_attributes_and_a_legal_hint() -> None:
+def test_a_node_has_plain_attributes_and_its_name_as_hint() -> None:
     proto = helper.make_node("Op", ["x"], ["/a.b/y:0"], i=3, f=0.5, s="text", ints=[1, 2])
     (node,) = graph.nodes(helper.make_graph([proto], "g", [], []))
     assert dict(node.attributes) == {"i": 3, "f": 0.5, "s": "text", "ints": (1, 2)}
-    assert (node.title, node.hint) == ("/a.b/y:0", "a_b_y_0")
+    assert (node.title, node.hint) == ("/a.b/y:0", layers.mark("/a.b/y:0"))
 
 
 @pytest.mark.parametrize("places", [[1, 5], [[0, 1], [1, 2]]])

@@ -1,0 +1,72 @@
+/* profile LIBRARY SECONDS THREADS: times every call of a compiled.so while the model runs.
+ *
+ * The runtime is linked in, so that the calls can be told apart; its plan, pool and kernels are
+ * those of any other run, and a call finds the caches as the call before left them. Prints one line
+ * of JSON: times in ms, of the whole run and of each call in their order. */
+#include <stdio.h>
+
+#include "error.h"
+#include "instance.h"
+#include "sample.h"
+
+enum { MIN_RUNS = 10, MAX_RUNS = 10000, WARM_UP_RUNS = 3 };
+static const long long MAX_TIMES = 1 << 24; /* of all calls, to be kept */
+
+static void die(const char *why) {
+  fprintf(stderr, "%s\n", why);
+  exit(1);
+}
+
+/* One run as instance_run does it, but for a look at the clock after each call. */
+static void run(instance *self, pool *threads, double *times, int stride) {
+  const neoc_model_t *model = self->model;
+  TVMFFIAny result = {0};
+  pool_enter(threads, model->error);
+  double start = now_ms(), before = start;
+  for (int i = 0; i < model->num_calls; i++) {
+    const neoc_call *call = &model->calls[i];
+    if (call->kernel(NULL, self->arguments + call->first, call->count, &result)) die(call->name);
+    double after = now_ms();
+    times[(int64_t)i * stride] = after - before;
+    before = after;
+  }
+  times[(int64_t)model->num_calls * stride] = before - start;
+  pool_leave(threads);
+}
+
+static void print_times(double *times, int runs) {
+  sort(times, runs);
+  printf("\"min_ms\": %.6f, \"median_ms\": %.6f", times[0], percentile(times, runs, 50));
+}
+
+int main(int argc, char **argv) {
+  if (argc != 4) die("usage: profile LIBRARY SECONDS THREADS");
+  instance *self = instance_load(argv[1], (metadata){false, 0}, DEVICE_CPU);
+  if (!self) die(last_error());
+  const neoc_model_t *model = self->model;
+  for (int i = 0; i < model->num_inputs; i++) {
+    const neoc_tensor *input = &model->inputs[i];
+    fill(instance_data(self, input), input->dtype, tensor_elements(input));
+  }
+  pool_set_threads(atoi(argv[3]));
+  pool *threads = pool_new();
+  long long rows = model->num_calls + 1, most = MAX_TIMES / rows;
+  int stride = most > MAX_RUNS ? MAX_RUNS : most < MIN_RUNS ? MIN_RUNS : (int)most;
+  double *times = malloc((size_t)rows * (size_t)stride * sizeof *times);
+  if (!threads || !times) die("out of memory");
+  for (int i = 0; i < WARM_UP_RUNS; i++) run(self, threads, times, stride);
+  int runs = 0;
+  for (double end = now_ms() + atof(argv[2]) * 1e3;
+       runs < stride && (runs < MIN_RUNS || now_ms() < end); runs++)
+    run(self, threads, times + runs, stride);
+  printf("{\"runs\": %d, ", runs);
+  print_times(times + (rows - 1) * stride, runs);
+  printf(", \"calls\": [");
+  for (int i = 0; i < model->num_calls; i++) {
+    printf("%s{\"kernel\": \"%s\", ", i ? ", " : "", model->calls[i].name);
+    print_times(times + (int64_t)i * stride, runs);
+    printf("}");
+  }
+  printf("]}\n");
+  return 0;
+}
