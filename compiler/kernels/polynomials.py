@@ -16,6 +16,18 @@ from tvm.script.ir_builder import tirx as T
 from compiler.kernels.value import Expr, element_type, lanes_of, typed
 
 
+# e^r = 1 + r + r^2 times this polynomial in r, for |r| <= ln 2 / 2
+EXP = (
+    1.9875691500e-4,
+    1.3981999507e-3,
+    8.3334519073e-3,
+    4.1665795894e-2,
+    1.6666665459e-1,
+    5.0000001201e-1,
+)
+ROUNDING = 1.5 * 2**23 + 127  # near it float32 has no fractions; its low byte is 127
+
+
 def like(x: Expr, value: float, dtype: str = "float32") -> Expr:
     """A constant with as many lanes as x."""
     lanes = lanes_of(x)
@@ -59,17 +71,7 @@ def exp(x: Expr) -> Expr:
     n = T.bind(tirx.nearbyint(bounded * like(x, 1.44269504088896341)))
     rest = T.bind(n * like(x, -0.693359375) + bounded)
     rest = T.bind(n * like(x, 2.12194440e-4) + rest)
-    p = horner(
-        rest,
-        (
-            1.9875691500e-4,
-            1.3981999507e-3,
-            8.3334519073e-3,
-            4.1665795894e-2,
-            1.6666665459e-1,
-            5.0000001201e-1,
-        ),
-    )
+    p = horner(rest, EXP)
     p = T.bind(p * (rest * rest) + rest + like(x, 1.0))
     # half of 2^n, as 2^128 has no bits of its own
     half = (tirx.Cast(integer, n) + like(x, 126, "int32")) << like(x, 23, "int32")
@@ -140,7 +142,18 @@ def tanh(x: Expr) -> Expr:
 
 
 def sigmoid(x: Expr) -> Expr:
-    return T.bind(like(x, 1.0) / (like(x, 1.0) + exp(like(x, 0.0) - x)))
+    """1 / (1 + e^-x), e^-x as in exp. Beyond 87 either way nothing changes but denormal numbers,
+    which are slow; within it n + 127 is the low byte of a sum so large that it has no fraction.
+    """
+    integer = typed("int32", lanes_of(x))
+    x = T.bind(tirx.min(like(x, 87.0), tirx.max(like(x, -87.0), like(x, 0.0) - x)))
+    shifted = T.bind(x * like(x, 1.44269504088896341) + like(x, ROUNDING))
+    n = T.bind(shifted - like(x, ROUNDING))
+    rest = T.bind(n * like(x, -0.693359375) + x)
+    rest = T.bind(n * like(x, 2.12194440e-4) + rest)
+    p = horner(rest, (*EXP, 1.0, 1.0))
+    power = tirx.reinterpret(x.ty.dtype, tirx.reinterpret(integer, shifted) << like(x, 23, "int32"))
+    return T.bind(like(x, 1.0) / (p * power + like(x, 1.0)))
 
 
 FUNCTIONS: dict[str, Callable[[Expr], Expr]] = {

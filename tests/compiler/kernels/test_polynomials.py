@@ -32,3 +32,8 @@ def test_a_range(name: str, function: Callable[[Array], Array], low: float, high
 def test_exp_overflows_where_single_precision_does() -> None:
     x = np.array([88.0, 88.37, 88.5, 88.72, 88.73, 100, -86, -90, np.inf, -np.inf], np.float32)
     check(R.exp, [x], np.exp(x))
+
+
+def test_sigmoid_ends_at_nothing_and_one_and_keeps_nan() -> None:
+    x = np.array([-np.inf, -1e30, -100, 0, 100, 1e30, np.inf, np.nan], np.float32)
+    check(R.sigmoid, [x], np.array([0, 0, 0, 0.5, 1, 1, 1, np.nan], np.float32))
