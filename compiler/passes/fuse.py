@@ -8,6 +8,8 @@ nothing (see plan.py).
 
 from __future__ import annotations
 
+from collections import Counter
+
 import tvm
 import tvm_ffi
 from tvm import relax
@@ -48,6 +50,8 @@ class _Fuser:
         self.uses = use_counts(main)
         self.group: dict[relax.Var, int] = {}  # by the number of its last binding
         self.anchor: dict[int, relax.Call] = {}
+        self.members: dict[int, dict[relax.Var, None]] = {}
+        self.position = {b.var: n for n, b in enumerate(self.bindings)}
 
     def run(self) -> tvm.IRModule:
         for number, binding in enumerate(self.bindings):
@@ -57,35 +61,65 @@ class _Fuser:
         return self._outline()
 
     def _join(self, number: int, binding: relax.VarBinding) -> None:
-        """Opens a group for a call and draws in the groups of its operands where that is
-        allowed.
+        """Opens a group for a call and draws in the groups of its operands where that is allowed,
+        then of what several members read, and nothing else.
         """
         call = binding.value
         self.group[binding.var] = number
+        self.members[number] = {binding.var: None}
         if operator_of(call) not in INJECTIVE:
             self.anchor[number] = call
-        for operand in tensors_of(call):
-            if isinstance(operand, relax.Var) and self._may_fuse(operand, call, number):
-                before = self.group[operand]
-                for var, group in list(self.group.items()):
-                    if group == before:
-                        self.group[var] = number
-                if before in self.anchor:
-                    self.anchor[number] = self.anchor.pop(before)
+        for operand in _variables(call):
+            if self.uses[operand] == 1 and self._may_fuse(operand, number):
+                self._draw(operand, number)
+        while (shared := self._shared(number)) is not None:
+            self._draw(shared, number)
 
-    def _may_fuse(self, operand: relax.Var, call: relax.Call, number: int) -> bool:
+    def _shared(self, number: int) -> relax.Var | None:
+        reads = Counter(o for v in self.members[number] for o in _variables(self.call[v]))
+        return next(
+            (o for o, n in reads.items() if 1 < n == self.uses[o] and self._may_fuse(o, number)),
+            None,
+        )
+
+    def _draw(self, operand: relax.Var, number: int) -> None:
+        """Makes the group of an operand part of another."""
+        before = self.group[operand]
+        drawn = self.members.pop(before)
+        self.group.update(dict.fromkeys(drawn, number))
+        self.members[number] = {**drawn, **self.members[number]}
+        if before in self.anchor:
+            self.anchor[number] = self.anchor.pop(before)
+
+    def _may_fuse(self, operand: relax.Var, number: int) -> bool:
+        """For an operand that only members of the group `number` read."""
         group = self.group.get(operand)
-        if group is None or self.uses[operand] > 1 or group == number:
+        if group is None or group == number:
             return False
-        if operator_of(call) in ELEMENTWISE and group in self.anchor:
-            anchor = self.anchor[group]
-            single = number not in self.anchor and operator_of(anchor) not in ENDS
-            return single and shape_of(operand) == shape_of(call)
+        readers = [v for v in self.members[number] if operand in _variables(self.call[v])]
         if group in self.anchor:
+            single = number not in self.anchor and operator_of(self.anchor[group]) not in ENDS
+            return single and self._is_pointwise_behind(operand, number)
+        if number in self.anchor and len(readers) > 1:
             return False
+        return all(self._absorbs(self.call[reader], operand) for reader in readers)
+
+    def _absorbs(self, call: relax.Call, operand: relax.Var) -> bool:
         if operator_of(call) in INJECTIVE or operator_of(call) in ABSORBS_PRODUCERS:
             return _size(operand) >= _size(call) or operator_of(self.call[operand]) in MOVES
         return False
+
+    def _is_pointwise_behind(self, operand: relax.Var, number: int) -> bool:
+        """Whether all that the group computes from the operand is element-wise and of its shape."""
+        behind = {operand}
+        for var in sorted(self.members[number], key=self.position.__getitem__):
+            call = self.call[var]
+            if behind.isdisjoint(_variables(call)):
+                continue
+            if operator_of(call) not in ELEMENTWISE or shape_of(call) != shape_of(operand):
+                return False
+            behind.add(var)
+        return True
 
     def _outline(self) -> tvm.IRModule:
         builder = relax.BlockBuilder()
@@ -123,6 +157,11 @@ class _Fuser:
             builder.emit_func_output(result)
         module = builder.get()
         return module
+
+
+def _variables(call: relax.Call) -> list[relax.Var]:
+    """What a call reads, each once."""
+    return list(dict.fromkeys(t for t in tensors_of(call) if isinstance(t, relax.Var)))
 
 
 def _size(expr: relax.Expr) -> int:

@@ -41,8 +41,19 @@ def groups(body: str, folder: Path, result: str = "float[4, 16] y") -> list[list
         ("a = Relu(x) y = MatMul(a, w)", [["nn.relu"], ["matmul"]]),
         # Softmax reads each element about once.
         ("a = Add(x, z) y = Softmax(a)", [["add", "nn.softmax"]]),
-        # What two read is stored.
-        ("a = Relu(x) b = Exp(a) y = Add(a, b)", [["nn.relu"], ["exp", "add"]]),
+        # What two kernels read is stored; what one kernel reads twice is not,
+        ("a = Relu(x) b = MatMul(a, w) y = Add(a, b)", [["nn.relu"], ["matmul", "add"]]),
+        ("a = Relu(x) b = Exp(a) y = Add(a, b)", [["nn.relu", "exp", "add"]]),
+        # ... as in x * sigmoid(x) behind an anchor,
+        (
+            "a = MatMul(x, w) b = Sigmoid(a) c = Mul(a, b) d = Relu(c) y = Mul(d, c)",
+            [["matmul", "sigmoid", "multiply", "nn.relu", "multiply"]],
+        ),
+        # ... unless an element of the result depends on others of the anchor's.
+        (
+            "a = MatMul(x, w) b = Sigmoid(a) c = Softmax(b) y = Mul(a, c)",
+            [["matmul"], ["sigmoid", "nn.softmax", "multiply"]],
+        ),
         # Two anchors meet in a sum: it goes with the second.
         (
             "a = MatMul(x, w) b = MatMul(z, w) y = Add(a, b)",
