@@ -35,6 +35,7 @@ COVERED_BY = {
     # Parts of their neighbours, which every test of those goes through.
     "frontends/onnx/builder.py": "tests/frontends/onnx/test_convert.py",
     "frontends/onnx/ops/einsum.py": "tests/frontends/onnx/ops/test_linear.py",
+    "compiler/kernels/cells.py": "tests/compiler/kernels/test_recurrent.py",
     "frontends/onnx/ops/window.py": "tests/frontends/onnx/ops/test_pool.py",
 }
 # path -> why it may be longer.

@@ -13,6 +13,7 @@ from compiler.kernels.conv2d import DirectConv
 from compiler.kernels.depthwise import Depthwise, Pool
 from compiler.kernels.elementwise import Elementwise, Empty, Pieces
 from compiler.kernels.matmul import Matmul
+from compiler.kernels.recurrent import Recurrent
 from compiler.kernels.reduce import Reduce
 from compiler.kernels.rows import Rows
 from compiler.kernels.scan import Scan
@@ -30,6 +31,7 @@ FAMILIES: tuple[tuple[Template, ...], ...] = (
     (Pool(),),
     (Matmul(),),
     (Contraction(),),
+    (Recurrent(),),
     (Reduce(),),
     (Rows(),),
     (Choice(),),

@@ -4,6 +4,7 @@ split          -> slices
 topk           -> neoc.topk for the indices, a gather for the values
 softmax        -> along the last axis
 cumsum         -> across rows, or in blocks
+permute_dims   -> a reshape where it only moves axes of extent 1
 matmul         -> of matrices
 image.resize2d -> neoc.resize with tables of elements and weights
 """
@@ -37,6 +38,7 @@ class _Lowerer(Rewriter):
             "relax.topk": self._topk,
             "relax.cumsum": self._cumsum,
             "relax.matmul": self._matmul,
+            "relax.permute_dims": self._permute,
             "relax.nn.softmax": self._softmax,
             "relax.nn.log_softmax": self._softmax,
             "relax.nn.layer_norm": self._layer_norm,
@@ -141,6 +143,14 @@ class _Lowerer(Rewriter):
             right = self.emit(relax.op.reshape(right, (*shape_of(right), 1)), name)
         product = self.emit(relax.op.matmul(left, right, call.attrs.out_dtype), name)
         return self.emit(relax.op.reshape(product, shape_of(call)), name)
+
+    def _permute(self, call: relax.Call, name: str) -> relax.Expr | None:
+        shape = shape_of(call.args[0])
+        axes = [int(a) for a in call.attrs.axes or reversed(range(len(shape)))]
+        moved = [a for a in axes if shape[a] != 1]
+        if moved != sorted(moved):
+            return None
+        return self.emit(relax.op.reshape(self.use(call.args[0]), shape_of(call)), name)
 
     def _cumsum(self, call: relax.Call, name: str) -> relax.Expr:
         data, kind, a = (

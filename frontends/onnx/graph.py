@@ -37,7 +37,9 @@ DTYPES = frozenset(
 
 @dataclass(frozen=True)
 class Node:
-    """One node. Absent optional inputs are ''. A graph attribute stays a GraphProto."""
+    """One node. Absent optional inputs and outputs that nothing reads are ''. A graph attribute
+    stays a GraphProto.
+    """
 
     op: str
     domain: str
@@ -54,7 +56,7 @@ class Node:
     @property
     def title(self) -> str:
         """How messages name the node: its own name, else what it makes."""
-        return self.name or next((o for o in self.outputs if o), "unnamed")
+        return self.name or next((o for o in self.proto.output if o), "unnamed")
 
     @property
     def hint(self) -> str:
@@ -68,16 +70,27 @@ def domain(name: str) -> str:
 
 
 def nodes(graph: GraphProto | onnx.FunctionProto) -> Iterator[Node]:
+    read = set(_read(graph))
     for proto in graph.node:
         yield Node(
             op=proto.op_type,
             domain=domain(proto.domain),
             name=proto.name,
             inputs=tuple(proto.input),
-            outputs=tuple(proto.output),
+            outputs=tuple(name if name in read else "" for name in proto.output),
             attributes={a.name: _attribute(a) for a in proto.attribute},
             proto=proto,
         )
+
+
+def _read(graph: GraphProto | onnx.FunctionProto) -> Iterator[str]:
+    """Names that the graph gives away, and that its nodes and the graphs in them read."""
+    yield from (o if isinstance(o, str) else o.name for o in graph.output)
+    for node in graph.node:
+        yield from node.input
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _read(inner)
 
 
 def _attribute(proto: AttributeProto) -> Any:

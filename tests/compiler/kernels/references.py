@@ -1,6 +1,6 @@
-"""Windowed operators by their definition, in double precision."""
+"""Windowed operators and recurrent layers by their definition, in double precision."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -101,3 +101,65 @@ def pool(
     total = np.sum(list(_taps(image, kernel, strides, dilation).values()), axis=0)
     count = np.sum(list(_taps(ones, kernel, strides, dilation).values()), axis=0)
     return np.asarray(total / np.maximum(count, 1))
+
+
+STATES = {"lstm": 2, "gru": 1, "rnn": 1}
+GATES = {"lstm": 4, "gru": 3, "rnn": 1}
+FUNCTIONS: dict[str, Callable[[Array], Array]] = {
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "tanh": np.tanh,
+    "relu": lambda x: np.maximum(x, 0),
+}
+
+
+def recurrent(
+    cell: str,
+    tensors: Sequence[Array],
+    reverse: bool,
+    names: Sequence[str],
+    clip: float,
+    last: bool = False,
+) -> Array:
+    """A layer of the operators neoc.lstm, neoc.gru and neoc.rnn; last: with the last c as a row."""
+    projected, weight, *rest = (t.astype(np.float64) for t in tensors)
+    (directions, batch, units), steps = rest[0].shape, len(projected)
+    out = np.zeros((steps + last, directions, batch, units))
+    for d in range(directions):
+        state = [rest[n][d] for n in range(STATES[cell])]
+        extra = [r for p in rest[STATES[cell] :] for r in p[d].reshape(-1, units)]
+        for t in range(steps)[:: -1 if d == 1 or reverse else 1]:
+            x = projected[t].reshape(batch, directions, GATES[cell], units)[:, d]
+            a = (state[0] @ weight[d]).reshape(batch, GATES[cell], units)
+            gates = x.swapaxes(0, 1), a.swapaxes(0, 1)
+            state = _step(cell, *gates, state, extra, names, clip)
+            out[t, d] = state[0]
+        if last:
+            out[steps, d] = state[-1]
+    return out
+
+
+def _step(
+    cell: str,
+    x: Array,
+    a: Array,
+    state: list[Array],
+    extra: list[Array],
+    names: Sequence[str],
+    clip: float,
+) -> list[Array]:
+    """x and a [gates, batch, units]: the input's and the units' share."""
+
+    def act(n: int, v: Array) -> Array:
+        return FUNCTIONS[names[n]](np.clip(v, -clip, clip) if clip else v)
+
+    if cell == "rnn":
+        return [act(0, x[0] + a[0])]
+    if cell == "gru":
+        z, r = act(0, x[0] + a[0]), act(0, x[1] + a[1])
+        n = act(1, x[2] + r * (a[2] + extra[0]))
+        return [(1 - z) * n + z * state[0]]
+    c = state[1]
+    i, o, f, g = x + a
+    pi, po, pf = extra or [np.zeros(1)] * 3
+    c = act(0, f + pf * c) * c + act(0, i + pi * c) * act(1, g)
+    return [act(0, o + po * c) * FUNCTIONS[names[2]](c), c]

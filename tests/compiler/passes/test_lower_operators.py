@@ -63,6 +63,15 @@ def test_an_output_has_a_place_of_its_own(tmp_path: Path) -> None:
     assert operators.count("relax.nn.relu") == 1
 
 
+def test_a_transpose_of_ones_is_a_reshape(tmp_path: Path) -> None:
+    text = nets.text(
+        "(float[1, 3, 1, 4] x) => (float[3, 1, 4, 1] y, float[4, 1, 1, 3] z)",
+        "y = Transpose <perm = [1, 2, 3, 0]> (x) z = Transpose <perm = [3, 0, 2, 1]> (x)",
+    )
+    operators = lowered(text, tmp_path, random(1, 3, 1, 4))
+    assert sorted(operators) == ["relax.astype", "relax.permute_dims", "relax.reshape"]
+
+
 def test_what_has_kernels_is_left_alone(tmp_path: Path) -> None:
     text = nets.text("(float[2, 3] x) => (float[2, 3] y)", "a = Relu(x) y = Exp(a)")
     module = nets.load(text, tmp_path).module

@@ -54,6 +54,10 @@ KNOWN = {
     "a diagonal": """
         einsum_batch_diagonal
     """,
+    "the reset before the product": """
+        gru_batchwise gru_bidirectional gru_defaults gru_reverse gru_seq_length
+        gru_with_initial_bias
+    """,
     "TVM sorts no uint64": """
         top_k_uint64
     """,

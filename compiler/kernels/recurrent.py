@@ -1,0 +1,278 @@
+"""Recurrent layers: all time steps in one kernel, the input's share of the gates computed before.
+
+    for t: for each (direction, tile of rows, group of units):
+        acc[rows][units][gates] = sum over k of state[r, k] * weight[k, units, gates]
+        state', out[t] = cell(projected[t] + acc, state)
+
+The gates of a unit stand together, so that a cell is updated in registers. The state is kept
+twice, the old and the new: a step may compute units and rows twice, and the last group and tile
+are moved back to end at the edge. Parallel are either whole sequences (directions and tiles of
+rows, which must not overlap then) or the groups of every step, with a meeting after each (the knob
+`split`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from tvm import tirx
+from tvm.script.ir_builder import tirx as T
+
+from compiler.kernels.cells import CELLS, Cell, Inputs, Settings
+from compiler.kernels.emit import bound, kernel, loop, registers, store_value, vector_at
+from compiler.kernels.geometry import FMA_LATENCY, FMA_PER_CYCLE, LOADS_PER_CYCLE
+from compiler.kernels.operators import dtype_of, shape_of
+from compiler.kernels.template import Packing, Point, Space, Template
+from compiler.kernels.value import Expr, Value, ravel, unravel
+from compiler.kernels.vector import Evaluator, spread
+from compiler.kernels.workload import Bound, Workload, operands_of, tensors_of
+from targets import Profile
+
+STEP_CYCLES = 800  # of a parallel region
+UPDATE_CYCLES = 100  # of a vector of cells
+L2_BYTES, L3_BYTES = 24, 10  # a cycle
+
+
+@dataclass(frozen=True)
+class Recurrence:
+    """Sizes of a layer. extra_rows: of units, in the layer's own parameter."""
+
+    cell: Cell
+    settings: Settings
+    steps: int
+    batch: int
+    directions: int
+    units: int
+    extra_rows: int
+    out: tuple[int, ...]
+    lanes: int
+
+    @classmethod
+    def of(cls, work: Workload, profile: Profile) -> Recurrence:
+        assert work.anchor is not None
+        cell = CELLS[work.operator]
+        projected, _, *rest = (shape_of(t) for t in tensors_of(work.anchor))
+        directions, batch, units = rest[0]
+        return cls(
+            cell=cell,
+            settings=Settings.of(operands_of(work.anchor)),
+            steps=projected[0],
+            batch=batch,
+            directions=directions,
+            units=units,
+            extra_rows=sum(shape[1] // units for shape in rest[cell.states :]),
+            out=shape_of(work.anchor),
+            lanes=min(profile.isa.lanes, 1 << (units.bit_length() - 1)),
+        )
+
+    @property
+    def state_elements(self) -> int:
+        return self.directions * self.batch * self.units
+
+    @property
+    def half(self) -> int:
+        """Elements of the old or the new state."""
+        return self.cell.states * self.state_elements
+
+    def groups(self, vectors: int) -> int:
+        return -(-self.units // (vectors * self.lanes))
+
+    def first_unit(self, group: int, vectors: int) -> int:
+        return min(group * vectors * self.lanes, self.units - vectors * self.lanes)
+
+    def pack(self, weight: np.ndarray, vectors: int) -> np.ndarray:
+        """[D, H, gates * H] -> [D, groups, H, vectors, gates, lanes]"""
+        d, h, gates = self.directions, self.units, self.cell.gates
+        by_unit = weight.reshape(d, h, gates, h)
+        starts = [self.first_unit(g, vectors) for g in range(self.groups(vectors))]
+        width = vectors * self.lanes
+        packed = np.stack([by_unit[..., s : s + width] for s in starts], 1)
+        return packed.reshape(d, -1, h, gates, vectors, self.lanes).swapaxes(3, 4)
+
+
+class Recurrent(Template):
+    name = "recurrent"
+
+    def accepts(self, work: Workload, profile: Profile) -> bool:
+        return work.operator in CELLS and dtype_of(work.anchor) == "float32"
+
+    def space(self, work: Workload, profile: Profile) -> Space:
+        shape = Recurrence.of(work, profile)
+        alone = shape.steps == 1 or profile.cores == 1
+        return Space({
+            "rows": tuple(r for r in range(1, 9) if r <= shape.batch),
+            "vectors": tuple(v for v in (1, 2, 3, 4) if v * shape.lanes <= shape.units),
+            "split": (0,) if alone else (0, 1),
+        })  # fmt: skip
+
+    def cost(self, work: Workload, profile: Profile, point: Point) -> float:
+        return _cycles(Recurrence.of(work, profile), point, profile)
+
+    def packing(self, work: Workload, profile: Profile, point: Point) -> Mapping[int, Packing]:
+        weight = tensors_of(work.anchor)[1]
+        (number,) = (n for n, p in enumerate(work.function.params) if p.same_as(weight))
+        if number not in work.constants:
+            return {}
+        shape, vectors = Recurrence.of(work, profile), point["vectors"]
+        d, h, gates = shape.directions, shape.units, shape.cell.gates
+        packed = (d, shape.groups(vectors), h, vectors, gates, shape.lanes)
+        name = f"recurrent-{gates}x{vectors}x{shape.lanes}"
+        return {number: Packing(name, packed, lambda a: shape.pack(a, vectors))}
+
+    def apply(self, work: Workload, profile: Profile, point: Point, name: str) -> tirx.PrimFunc:
+        shape, packing = Recurrence.of(work, profile), self.packing(work, profile, point)
+        parameters = list(work.parameters)
+        for number, packed in packing.items():
+            parameters[number] = packed.shape, "float32"
+        with kernel(name, parameters) as (buffers, done):
+            _Emitter(shape, point, bool(packing), work.bind(buffers), buffers[-1]).emit()
+        return done[0]
+
+
+def _cycles(shape: Recurrence, point: Point, profile: Profile) -> float:
+    rows, vectors = point["rows"], point["vectors"]
+    width = vectors * shape.cell.gates
+    if width * rows + rows + (rows > 1) > profile.isa.registers:
+        return math.inf
+    if not point["split"] and shape.batch % rows:
+        return math.inf  # tiles of other times would share rows
+    tiles = shape.directions * -(-shape.batch // rows)
+    groups = shape.groups(vectors)
+    weight_bytes = 4 * shape.units * width * shape.lanes
+    if point["split"]:
+        count = -(-tiles * groups // profile.cores)
+        own = weight_bytes * shape.directions * groups // profile.cores
+    else:
+        count = -(-tiles // profile.cores) * groups
+        own = weight_bytes * groups
+    speed = (
+        math.inf
+        if own < profile.l1_bytes // 2
+        else L3_BYTES
+        if own > profile.l2_bytes
+        else L2_BYTES
+    )
+    step = max(width * rows / FMA_PER_CYCLE, (width + rows) / LOADS_PER_CYCLE, FMA_LATENCY)
+    group = max(step * shape.units, weight_bytes / speed) + UPDATE_CYCLES * vectors * rows
+    return shape.steps * (group * count + STEP_CYCLES * point["split"])
+
+
+class _Emitter:
+    def __init__(
+        self, shape: Recurrence, point: Point, packed: bool, work: Bound, out: tirx.Buffer
+    ) -> None:
+        self.shape, self.out, self.packed = shape, out, packed
+        self.rows, self.vectors, self.split = point["rows"], point["vectors"], point["split"]
+        states = shape.cell.states
+        self.projected, self.weight, *rest = work.anchor_buffers()
+        self.extra = rest[states:]
+        self.starts = work.operands()[2 : 2 + states]
+        self.stored = tirx.Var("stored", "float32")
+        self.result = work.result(Value(shape.out, "float32", lambda _: self.stored))
+
+    def emit(self) -> None:
+        s = self.shape
+        self.state = T.alloc_buffer((2 * s.half,), "float32", layout=None)
+        for n, start in enumerate(self.starts):
+            within = (2 * s.cell.states * s.directions, s.batch, s.units)
+            store_value(self.state, start, s.lanes, within, (n * s.directions, 0, 0))
+        groups, tiles = s.groups(self.vectors), -(-s.batch // self.rows)
+        sequences = s.directions * tiles
+        if self.split:
+            with loop(s.steps) as t, loop(sequences * groups, parallel=True) as task:
+                sequence, group = unravel(task, (sequences, groups))
+                self._tile(t, unravel(sequence, (s.directions, tiles)), group)
+        else:
+            with loop(sequences, parallel=True) as sequence, loop(s.steps) as t:
+                with loop(groups) as group:
+                    self._tile(t, unravel(sequence, (s.directions, tiles)), group)
+
+    def _tile(self, t: Expr, sequence: tuple[Expr, ...], group: Expr) -> None:
+        """A step of a tile of rows and a group of units."""
+        s, gates, lanes = self.shape, self.shape.cell.gates, self.shape.lanes
+        direction, group = bound(sequence[0]), bound(group)
+        row = bound(tirx.min(sequence[1] * self.rows, s.batch - self.rows))
+        width = self.vectors * lanes
+        unit = bound(tirx.min(group * width, s.units - width))
+        first = (direction * s.batch + row) * s.units
+        old, new = T.bind(t % 2 * s.half + first), T.bind((t + 1) % 2 * s.half + first)
+        acc = self._sums(old, direction, group, unit)
+        for r in range(self.rows):
+            for v in range(self.vectors):
+                slots = [((r * self.vectors + v) * gates + g) * lanes for g in range(gates)]
+                sums = [T.bind(acc[vector_at(slot, lanes)]) for slot in slots]
+                at = r * s.units + unit + v * lanes
+                state = self._update(sums, t, direction, row + r, unit + v * lanes, old + at)
+                for n, value in enumerate(state):
+                    place = new + at + n * s.state_elements
+                    T.buffer_store(self.state, value, [vector_at(place, lanes)])
+
+    def _sums(self, old: Expr, direction: Expr, group: Expr, unit: Expr) -> tirx.Buffer:
+        """[rows, vectors, gates] vectors: the old state times the group's weights."""
+        s, lanes, count = self.shape, self.shape.lanes, self.vectors * self.shape.cell.gates
+        acc = registers(self.rows * count, lanes)
+        zero = spread(tirx.const(0.0, "float32"), lanes)
+        for i in range(self.rows * count):
+            T.buffer_store(acc, zero, [vector_at(i * lanes, lanes)])
+        if self.packed:
+            pieces = direction * s.groups(self.vectors) + group
+            base, step = T.bind(pieces * (s.units * count * lanes)), count * lanes
+            offsets = [n * lanes for n in range(count)]
+        else:
+            step = s.cell.gates * s.units
+            base = T.bind(direction * (s.units * step) + unit)
+            gates, vectors = range(s.cell.gates), range(self.vectors)
+            offsets = [g * s.units + v * lanes for v in vectors for g in gates]
+        with loop(s.units) as k:
+            at = [old + r * s.units + k for r in range(self.rows)]
+            given = [T.bind(spread(self.state[a], lanes)) for a in at]
+            for n, offset in enumerate(offsets):
+                weight = T.bind(self.weight[vector_at(base + k * step + offset, lanes)])
+                for r in range(self.rows):
+                    slot = vector_at((r * count + n) * lanes, lanes)
+                    T.buffer_store(acc, acc[slot] + given[r] * weight, [slot])
+        return acc
+
+    def _update(
+        self, sums: list[Expr], t: Expr, direction: Expr, row: Expr, unit: Expr, old: Expr
+    ) -> tuple[Expr, ...]:
+        """The cells' new state, whose visible part goes out."""
+        s, lanes = self.shape, self.shape.lanes
+
+        def load(buffer: tirx.Buffer, at: Expr) -> Expr:
+            return T.bind(buffer[vector_at(at, lanes)])
+
+        place = bound(self._place(t, direction))
+        width = s.cell.gates * s.units
+        given = T.bind(((place * s.batch + row) * s.directions + direction) * width + unit)
+        rows = s.extra_rows
+        inputs = Inputs(
+            [load(self.projected, given + g * s.units) for g in range(s.cell.gates)],
+            sums,
+            [load(self.state, old + n * s.state_elements) for n in range(s.cell.states)],
+            [load(self.extra[0], (direction * rows + n) * s.units + unit) for n in range(rows)],
+        )
+        state = s.cell.update(inputs, s.settings)
+        self._store(state[0], (place, direction, row, unit))
+        if s.settings.last:
+            with T.If(t == s.steps - 1):
+                with T.Then():
+                    self._store(state[-1], (tirx.const(s.steps, "int32"), direction, row, unit))
+        return state
+
+    def _place(self, t: Expr, direction: Expr) -> Expr:
+        """The step of the sequence at time t."""
+        s = self.shape
+        if s.settings.reverse:
+            return s.steps - 1 - t
+        return t + direction * (s.steps - 1 - 2 * t) if s.directions > 1 else t
+
+    def _store(self, value: Expr, index: tuple[Expr, ...]) -> None:
+        lanes, lane = self.shape.lanes, tirx.Var("lane", "int32")
+        last = index[-1] + lane if lanes > 1 else index[-1]
+        at = self.result.at((*index[:-1], last))
+        evaluated = Evaluator(lane, lanes, {self.stored: value})(at)
+        T.buffer_store(self.out, evaluated, [vector_at(ravel(index, self.shape.out), lanes)])

@@ -1,0 +1,254 @@
+"""Recurrent layers: the input's share of all steps as one product, the steps as one call of ours.
+
+    neoc.lstm(given [T, B, D * 4 * H], weight [D, H, 4 * H], h [D, B, H], c [D, B, H],
+              peepholes [D, 3 * H] or nothing, (reverse, last), activations..., clip)
+    neoc.gru(given [T, B, D * 3 * H], weight [D, H, 3 * H], h, bias [D, H], ...)
+    neoc.rnn(given [T, B, D * H], weight [D, H, H], h, ...)
+    -> [T, D, B, H], and with `last` the last c as one step more
+
+given holds both biases, but for the GRU's that the reset gate scales; the gates stand in ONNX's
+order. The second direction runs from the last step to the first.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import tvm
+from tvm import relax, tirx
+
+from frontends.model import ModelError
+from frontends.onnx.builder import Builder, R, Table, Value, dtype, shape
+
+ACTIVATIONS = ("sigmoid", "tanh", "relu")
+DIRECTIONS = {"forward": 1, "reverse": 1, "bidirectional": 2}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What the three kinds of layer share. x [T, B, I] or, with layout 1, [B, T, I]."""
+
+    b: Builder
+    x: Value
+    gates: int
+    units: int
+    direction: str
+    layout: int
+    names: tuple[str, ...]  # activations, the same for every direction
+    clip: float
+
+    @classmethod
+    def of(
+        cls,
+        b: Builder,
+        x: Value,
+        recurrent: Value,
+        lengths: Value | None,
+        direction: str,
+        layout: int,
+        activations: tuple[str, ...],
+        clip: float,
+    ) -> "Layer":
+        """activations: the default ones of one direction, or all."""
+        if direction not in DIRECTIONS:
+            raise ModelError(f"direction '{direction}' is none of {', '.join(DIRECTIONS)}")
+        if dtype(x) != "float32":
+            raise ModelError(f"its elements are {dtype(x)}; recurrent layers compile as float32")
+        names = tuple(name.lower() for name in activations)
+        if unknown := [n for n in names if n not in ACTIVATIONS]:
+            raise ModelError(f"activation {unknown[0]} is none of {', '.join(ACTIVATIONS)}")
+        steps = shape(x)[1 if layout else 0]
+        if lengths is not None and not (
+            isinstance(lengths, np.ndarray) and (lengths == steps).all()
+        ):
+            raise ModelError(f"sequence_lens must be constant and equal to all {steps} steps")
+        _, rows, units = shape(recurrent)
+        whole = b.transpose(x, (1, 0, 2)) if layout else x
+        return cls(b, whole, rows // units, units, direction, layout, names, clip)
+
+    @property
+    def directions(self) -> int:
+        return DIRECTIONS[self.direction]
+
+    @property
+    def state(self) -> tuple[int, int, int]:
+        return self.directions, shape(self.x)[1], self.units
+
+    def given(self, weight: Value, bias: Value) -> Value:
+        """The input times weight [D, gates * H, I], plus bias [D, gates * H]."""
+        steps, batch, depth = shape(self.x)
+        columns = self.directions * self.gates * self.units
+        flat = self.b.reshape(self.x, (steps * batch, depth))
+        right = self.b.reshape(self.b.transpose(weight, (2, 0, 1)), (depth, columns))
+        product = self.b(R.matmul, flat, right)
+        whole = self.b(R.add, product, self.b.reshape(bias, (columns,)))
+        return self.b.reshape(whole, (steps, batch, columns))
+
+    def start(self, state: Value | None) -> Value:
+        if state is None:
+            return np.zeros(self.state, np.float32)
+        return self.b.transpose(state, (1, 0, 2)) if self.layout else state
+
+    def run(self, name: str, operands: list[Value], last: bool = False) -> Value:
+        """operands: the input's share, the recurrent weight as ONNX has it, and the rest."""
+        b, (given, weight, *rest) = self.b, operands
+        tensors = [b.const(v) for v in (given, b.transpose(weight, (0, 2, 1)), *rest)]
+        settings = [
+            relax.ShapeExpr([int(self.direction == "reverse"), int(last)]),
+            *map(tvm.ir.StringImm, self.names),
+            tirx.const(self.clip, "float32"),
+        ]
+        out = relax.TensorType((shape(self.x)[0] + last, *self.state), "float32")
+        return b.emit(R.call_pure_packed(name, *tensors, *settings, ty_args=out))
+
+    def outputs(self, whole: Value) -> tuple[Value, ...]:
+        """Y, Y_h, and, if `whole` has one row more than steps, Y_c."""
+        b, steps, (directions, batch, units) = self.b, shape(self.x)[0], self.state
+        rest = (range(batch), range(units))
+        y = b.pick(whole, [range(steps), range(directions), *rest])
+        made = [b.transpose(y, (2, 0, 1, 3)) if self.layout else y]
+        if b.wants(1):
+            first = 0 if self.direction == "reverse" else steps - 1
+            ends = [(first, 0), (0, 1)][:directions]
+            last = [b.pick(whole, [range(t, t + 1), range(d, d + 1), *rest]) for t, d in ends]
+            joined = b.concat(last, 1) if directions > 1 else last[0]
+            made.append(self._state(joined))
+        if b.wants(2):
+            made += [whole] * (2 - len(made))  # a place for the Y_h that nobody wants
+            last_row = [range(steps, steps + 1), range(directions), *rest]
+            made.append(self._state(b.pick(whole, last_row)))
+        return tuple(made)
+
+    def _state(self, state: Value) -> Value:
+        """[1, D, B, H] as ONNX has it."""
+        plain = self.b.reshape(state, self.state)
+        return self.b.transpose(plain, (1, 0, 2)) if self.layout else plain
+
+
+def _biases(b: Builder, bias: Value | None, rows: tuple[int, int]) -> tuple[Value, Value]:
+    """The input's and the recurrent bias, each [D, gates * H]."""
+    if bias is None:
+        return np.zeros(rows, np.float32), np.zeros(rows, np.float32)
+    directions, width = rows
+    halves = (range(width), range(width, 2 * width))
+    if isinstance(bias, np.ndarray):
+        return bias[:, :width], bias[:, width:]
+    first, second = (b.pick(bias, [range(directions), half]) for half in halves)
+    return first, second
+
+
+def _sum(b: Builder, x: Value, y: Value) -> Value:
+    return x + y if isinstance(x, np.ndarray) and isinstance(y, np.ndarray) else b(R.add, x, y)
+
+
+def _of_one_direction(
+    activations: tuple[str, ...], default: tuple[str, ...], direction: str
+) -> tuple[str, ...]:
+    """The activations of each direction, which must agree."""
+    count = len(default)
+    if not activations:
+        return default
+    if len(activations) != count * DIRECTIONS.get(direction, 1):
+        raise ModelError(f"{len(activations)} activations; {count} a direction are needed")
+    if activations[:count] != activations[-count:]:
+        raise ModelError("the directions have different activations")
+    return activations[:count]
+
+
+def lstm(
+    b: Builder,
+    x: Value,
+    weight: Value,
+    recurrent: Value,
+    bias: Value | None = None,
+    sequence_lens: Value | None = None,
+    initial_h: Value | None = None,
+    initial_c: Value | None = None,
+    peepholes: Value | None = None,
+    *,
+    hidden_size: int = 0,
+    direction: str = "forward",
+    layout: int = 0,
+    activations: tuple[str, ...] = (),
+    activation_alpha: tuple[float, ...] = (),
+    activation_beta: tuple[float, ...] = (),
+    clip: float = 0.0,
+    input_forget: int = 0,
+    output_sequence: int = 0,
+) -> tuple[Value, ...]:
+    """Gates i, o, f, c."""
+    names = _of_one_direction(activations, ("Sigmoid", "Tanh", "Tanh"), direction)
+    if input_forget:
+        raise ModelError("input_forget must be 0: no framework trains coupled gates")
+    layer = Layer.of(b, x, recurrent, sequence_lens, direction, layout, names, clip)
+    biases = _biases(b, bias, (layer.directions, 4 * layer.units))
+    states = [layer.start(initial_h), layer.start(initial_c)]
+    own = [] if peepholes is None else [peepholes]
+    given = layer.given(weight, _sum(b, *biases))
+    whole = layer.run("neoc.lstm", [given, recurrent, *states, *own], b.wants(2))
+    return layer.outputs(whole)
+
+
+def gru(
+    b: Builder,
+    x: Value,
+    weight: Value,
+    recurrent: Value,
+    bias: Value | None = None,
+    sequence_lens: Value | None = None,
+    initial_h: Value | None = None,
+    *,
+    hidden_size: int = 0,
+    direction: str = "forward",
+    layout: int = 0,
+    activations: tuple[str, ...] = (),
+    activation_alpha: tuple[float, ...] = (),
+    activation_beta: tuple[float, ...] = (),
+    clip: float = 0.0,
+    linear_before_reset: int = 0,
+    output_sequence: int = 0,
+) -> tuple[Value, ...]:
+    """Gates z, r, h."""
+    if not linear_before_reset:
+        raise ModelError("linear_before_reset must be 1, as PyTorch and Keras export it")
+    names = _of_one_direction(activations, ("Sigmoid", "Tanh"), direction)
+    layer = Layer.of(b, x, recurrent, sequence_lens, direction, layout, names, clip)
+    units, directions = layer.units, range(layer.directions)
+    first, second = _biases(b, bias, (layer.directions, 3 * units))
+    if isinstance(second, np.ndarray):
+        scaled: Value = second[:, 2 * units :]
+        second = np.where(np.arange(3 * units) < 2 * units, second, np.float32(0))
+    else:
+        scaled = b.pick(second, [directions, range(2 * units, 3 * units)])
+        kept = b.pick(second, [directions, range(2 * units)])
+        second = b.concat([kept, np.zeros((layer.directions, units), np.float32)], 1)
+    given = layer.given(weight, _sum(b, first, second))
+    whole = layer.run("neoc.gru", [given, recurrent, layer.start(initial_h), scaled])
+    return layer.outputs(whole)
+
+
+def rnn(
+    b: Builder,
+    x: Value,
+    weight: Value,
+    recurrent: Value,
+    bias: Value | None = None,
+    sequence_lens: Value | None = None,
+    initial_h: Value | None = None,
+    *,
+    hidden_size: int = 0,
+    direction: str = "forward",
+    layout: int = 0,
+    activations: tuple[str, ...] = (),
+    activation_alpha: tuple[float, ...] = (),
+    activation_beta: tuple[float, ...] = (),
+    clip: float = 0.0,
+    output_sequence: int = 0,
+) -> tuple[Value, ...]:
+    names = _of_one_direction(activations, ("Tanh",), direction)
+    layer = Layer.of(b, x, recurrent, sequence_lens, direction, layout, names, clip)
+    biases = _biases(b, bias, (layer.directions, layer.units))
+    given = layer.given(weight, _sum(b, *biases))
+    return layer.outputs(layer.run("neoc.rnn", [given, recurrent, layer.start(initial_h)]))
+
+
+OPS: Table = {"GRU": gru, "LSTM": lstm, "RNN": rnn}
