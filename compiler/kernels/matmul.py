@@ -1,216 +1,324 @@
-"""Matrix products: [..., M, K] x [..., K, N], the right side packed in panels if it is a constant.
+"""Matrix products: [..., M, K] x [..., K, N], the right side packed in panels.
 
-    for each (batch, group of panels, tile of rows) in parallel:
-        acc[rows][vectors] = 0; for k: acc[r][v] += a[r, k] * b[k, v * L : (v + 1) * L]
+    for each (batch, chunk of panel groups, block of row tiles) in parallel:
+        for each block of K:
+            for each group of the chunk: for each tile of rows:
+                acc[rows][vectors] += left[r, k] * panel[k, v * L : (v + 1) * L]
         out = epilogue(acc)
 
-The last tile of rows, and of columns where b is not packed, is moved back so that it ends at the
-edge: its elements are computed twice and no tile is masked.
+A constant right side is packed at compile time: [block of K][group][k][vectors * L], so that a
+task reads it once from end to end. Any other is packed by the task. Sums of earlier blocks of K
+wait in a workspace.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from compiler.kernels.emit import kernel, loop, registers, vector_at
-from compiler.kernels.geometry import FMA_LATENCY, FMA_PER_CYCLE, LOADS_PER_CYCLE, fits
+from compiler.kernels.emit import kernel, loop, registers, store_row, vector_at
+from compiler.kernels.geometry import fits
 from compiler.kernels.operators import shape_of
-from compiler.kernels.template import Point, Space, Template
-from compiler.kernels.value import ZERO, Expr, Value, unravel
+from compiler.kernels.product import Blocks, Product, cycles, parameter_of
+from compiler.kernels.template import Packing, Point, Space, Template
+from compiler.kernels.tile import LINE, UNROLLED, Tile, prefetch
+from compiler.kernels.value import ZERO, Expr, Index, Value, broadcast, ravel, unravel
 from compiler.kernels.vector import Evaluator
-from compiler.kernels.workload import Bound, Workload, operands_of
+from compiler.kernels.workload import Workload, operands_of
 from targets import Profile
 
-
-@dataclass(frozen=True)
-class Product:
-    """Sizes of a product. panels: those of the packed right side, or of its N columns."""
-
-    left: tuple[int, ...]
-    right: tuple[int, ...]
-    out: tuple[int, ...]
-    rows: int
-    columns: int
-    depth: int
-    packed: bool
-    lanes: int
-
-    @classmethod
-    def of(cls, work: Workload, lanes: int) -> Product:
-        assert work.anchor is not None
-        left, right = (shape_of(o) for o in operands_of(work.anchor)[:2])
-        out = shape_of(work.anchor)
-        packed = work.operator == "neoc.matmul"
-        return cls(left, right, out, out[-2], out[-1], left[-1], packed, lanes)
-
-    @property
-    def panels(self) -> int:
-        return -(-self.columns // self.lanes)
-
-    @property
-    def batch(self) -> tuple[int, ...]:
-        return self.out[:-2]
+SERIAL = 20_000  # floating-point operations up to which one thread does all
 
 
 class Matmul(Template):
     name = "matmul"
+    version = 2
 
     def accepts(self, work: Workload, profile: Profile) -> bool:
-        if work.operator == "neoc.matmul":
-            return True
         if work.operator != "relax.matmul" or work.anchor is None:
             return False
-        left, right = (shape_of(o) for o in operands_of(work.anchor))
-        is_plain = len(left) >= 2 and len(right) >= 2 and work.output[1] == "float32"
-        return is_plain and right[-1] >= profile.isa.lanes and work.anchor.ty.dtype == "float32"
+        ranks = [len(shape_of(o)) for o in operands_of(work.anchor)]
+        floats = {str(t.ty.dtype) for t in (*operands_of(work.anchor), work.anchor)}
+        empty = 0 in (*shape_of(work.anchor), *shape_of(operands_of(work.anchor)[0]))
+        return min(ranks) >= 2 and floats == {"float32"} and not empty
 
     def space(self, work: Workload, profile: Profile) -> Space:
         shape = Product.of(work, profile.isa.lanes)
+        copies = (0, 1) if shape.rows > 1 else (0,)
+        cuts = [shape.depth // n for n in range(2, 13) if shape.depth % n == 0]
+        spans = [c for c in cuts if shape.constant and 192 <= c <= 512]
         return Space({
             "rows": tuple(r for r in range(1, 15) if r <= shape.rows),
             "vectors": tuple(v for v in (1, 2, 3, 4, 6, 8) if v <= shape.panels),
+            "span": (shape.depth, *spans),
+            "copy": (1,) if parameter_of(work, 0) is None else copies,
         })  # fmt: skip
 
     def cost(self, work: Workload, profile: Profile, point: Point) -> float:
-        rows, vectors = point["rows"], point["vectors"]
-        if not fits(vectors, rows, profile):
+        shape = Product.of(work, profile.isa.lanes)
+        if not fits(point["vectors"], point["rows"], profile):
             return math.inf
-        few = 1 - rows * 1e-6  # of equals the tallest
-        return _cycles(Product.of(work, profile.isa.lanes), rows, vectors, profile) * few
+        return cycles(Blocks.of(shape, point, profile), bool(point["copy"]), profile)
+
+    def packing(self, work: Workload, profile: Profile, point: Point) -> Mapping[int, Packing]:
+        shape = Product.of(work, profile.isa.lanes)
+        number = parameter_of(work, 1)
+        if not shape.constant or number is None:
+            return {}
+        blocks = Blocks.of(shape, point, profile)
+        name = f"panels of {blocks.width}, {blocks.span} deep"
+        elements = shape.depth * blocks.groups * blocks.width
+        return {number: Packing(name, (elements,), blocks.pack)}
 
     def apply(self, work: Workload, profile: Profile, point: Point, name: str) -> tirx.PrimFunc:
-        shape = Product.of(work, profile.isa.lanes)
-        with kernel(name, work.parameters) as (buffers, done):
-            _Emitter(shape, point["rows"], point["vectors"], work.bind(buffers), buffers[-1]).emit()
+        blocks = Blocks.of(Product.of(work, profile.isa.lanes), point, profile)
+        packed = self.packing(work, profile, point)
+        parameters = [
+            (packed[n].shape, dtype) if n in packed else (shape, dtype)
+            for n, (shape, dtype) in enumerate(work.parameters)
+        ]
+        with kernel(name, parameters) as (buffers, done):
+            _Emitter(blocks, bool(point["copy"]), work, buffers).emit()
         return done[0]
 
 
-def _cycles(shape: Product, rows: int, vectors: int, profile: Profile) -> float:
-    step = max(vectors * rows / FMA_PER_CYCLE, (vectors + rows) / LOADS_PER_CYCLE, FMA_LATENCY)
-    if shape.rows == 1:
-        step = max(step, vectors * shape.lanes * 4 / 24)  # limited by the stream of the right side
-    pieces = math.prod(shape.batch) * -(-shape.rows // rows) * -(-shape.panels // vectors)
-    return step * shape.depth * -(-pieces // profile.cores)
-
-
 class _Emitter:
+    """Writes one product. Where a task is: batch, its first group, tile and row."""
+
+    batch: Index
+    group: Expr
+    tile: Expr
+    row: Expr
+    panels: tirx.Buffer
+    rows: tirx.Buffer | None
+    waiting: tirx.Buffer | None
+
     def __init__(
-        self, shape: Product, rows: int, vectors: int, bound: Bound, out: tirx.Buffer
+        self, blocks: Blocks, copies: bool, work: Workload, buffers: Sequence[tirx.Buffer]
     ) -> None:
-        self.shape, self.rows, self.vectors, self.out = shape, rows, vectors, out
-        self.left, self.right = bound.anchor_buffers()
+        self.blocks, self.shape, self.copies, self.out = blocks, blocks.shape, copies, buffers[-1]
+        self.long_epilogue = work.calls_mathematics
+        bound = work.bind(buffers)
+        self.left, self.right = bound.operands()
+        places = [parameter_of(work, n) for n in (0, 1)]
+        self.stored = [buffers[p] if p is not None else None for p in places]
         self.accumulated = tirx.Var("accumulated", "float32")
-        self.result = bound.result(Value(shape.out, "float32", lambda _: self.accumulated))
+        assert work.anchor is not None
+        self.full = shape_of(work.anchor)
+        self.result = bound.result(Value(self.full, "float32", lambda _: self.accumulated))
 
     def emit(self) -> None:
-        s = self.shape
-        tiles, groups = -(-s.rows // self.rows), -(-s.panels // self.vectors)
-        batch = math.prod(s.batch)
-        work = 2 * batch * s.rows * s.columns * s.depth
-        with loop(batch * groups * tiles, parallel=work > 20_000) as task:
-            index = unravel(T.bind(task // (groups * tiles)) if batch > 1 else ZERO, s.batch)
-            group, tile = T.bind(task // tiles % groups), T.bind(task % tiles)
-            row = T.bind(tirx.min(tile * self.rows, s.rows - self.rows))
-            self._group(index, group, row)
+        b = self.blocks
+        inner = b.chunks * b.stacks
+        with loop(b.tasks, parallel=self.shape.flops > SERIAL) as task:
+            self.batch = unravel(T.bind(task // inner), self.shape.batch)
+            self.group = T.bind(task // b.stacks % b.chunks * b.chunk)
+            self.tile = T.bind(task % b.stacks * b.stack)
+            self.row = T.bind(self._first_row(self.tile))
+            self._task()
 
-    def _group(self, batch: tuple[Expr, ...], group: Expr, row: Expr) -> None:
-        """The last group may hold fewer panels."""
-        full, rest = divmod(self.shape.panels, self.vectors)
-        if not rest:
-            self._tile(batch, group * self.vectors, row, self.vectors)
-        else:
-            with T.If(group < full):
-                with T.Then():
-                    self._tile(batch, group * self.vectors, row, self.vectors)
-                with T.Else():
-                    self._tile(batch, tirx.const(full * self.vectors, "int32"), row, rest)
+    def _task(self) -> None:
+        b = self.blocks
+        tall = b.stack * b.tiles[0]
+        groups, tiles = _within(b.chunk, self.group, b.groups), self._tiles()
+        self.panels = self.stored[1] if self.shape.constant else self._packed()
+        self.rows = workspace(tall * b.stride) if self.copies else None
+        self.waiting = workspace(b.chunk * tall * b.width) if b.spans > 1 else None
+        with loop(b.spans) as span:
+            if self.copies:
+                self._copy(span)
+            with loop(groups) as g:
+                with loop(tiles) as t:
+                    self._place(span, g, t)
 
-    def _tile(self, batch: tuple[Expr, ...], panel: Expr, row: Expr, vectors: int) -> None:
-        s, lanes = self.shape, self.shape.lanes
-        acc = registers(self.rows * vectors, lanes)
-        for i in range(self.rows * vectors):
-            T.buffer_store(
-                acc,
-                tirx.Broadcast(tirx.const(0.0, "float32"), lanes),
-                [vector_at(i * lanes, lanes)],
+    def _tiles(self) -> int | Expr:
+        return _within(self.blocks.stack, self.tile, len(self.blocks.tiles))
+
+    def _first_row(self, tile: Expr) -> Expr:
+        tiles = self.blocks.tiles
+        large = tiles.count(tiles[0])
+        return tile * tiles[0] - (tirx.max(tile - large, 0) if large < len(tiles) else 0)
+
+    def _index(self, row: Expr) -> Index:
+        """Where a row of the matrix lies in the result, without the column."""
+        return (*self.batch, row) if self.shape.batch else unravel(row, self.full[:-1])
+
+    def _packed(self) -> tirx.Buffer:
+        """The task's part of a right side that is not constant, in panels."""
+        b, s = self.blocks, self.shape
+        panels, ragged = workspace(b.chunk * b.panel), s.columns % s.lanes
+        first = self.group * b.vectors
+        batch = self.batch or (ZERO,) * (len(self.full) - 2)
+        with loop(_within(b.chunk * b.vectors, first, s.panels)) as p:
+            column = T.bind((first + p) * s.lanes)
+            base = T.bind(p // b.vectors * b.panel + p % b.vectors * s.lanes)
+
+            def store(k: Expr, offset: Expr, lanes: int) -> None:
+                lane = tirx.Var("lane", "int32")
+                at = (*batch, k, column + (lane if lanes > 1 else offset))
+                vector = Evaluator(lane, lanes)(broadcast(self.right, at))
+                T.buffer_store(panels, vector, [vector_at(base + k * b.width + offset, lanes)])
+
+            def whole() -> None:
+                with loop(s.depth) as k:
+                    store(k, ZERO, s.lanes)
+
+            def part() -> None:
+                with loop(s.depth) as k:
+                    with loop(ragged) as i:
+                        store(k, i, 1)
+
+            _either(_below(column, s.columns - ragged, bool(ragged), s.panels > 1), whole, part)
+        return panels
+
+    def _copy(self, span: Expr) -> None:
+        """The task's rows of one span of K."""
+        b, rows = self.blocks, self.rows
+        end = self._first_row(self.tile + self._tiles())
+        start = T.bind(span * b.span)
+        with loop(T.bind(end - self.row)) as r:
+            index = self._index(self.row + r)
+            source = Value((self.shape.depth,), "float32",
+                           lambda k: broadcast(self.left, (*index, *k)))  # fmt: skip
+            store_row(
+                rows, source, (), start, b.span, self.shape.lanes,
+                lambda k: r * b.stride + (k[0] - start),
+            )  # fmt: skip
+
+    def _place(self, span: Expr, g: Expr, t: Expr) -> None:
+        """One tile of one group, each of two sizes at most."""
+        b = self.blocks
+        group, tile = T.bind(self.group + g), T.bind(self.tile + t)
+        row = T.bind(self._first_row(tile))
+        full, narrow = divmod(self.shape.panels, b.vectors)
+        large = b.tiles.count(b.tiles[0])
+
+        def sized(rows: int, vectors: int) -> None:
+            self._tile(Tile(rows, vectors, self.shape.lanes), span, g, t, group, row)
+
+        def wide(vectors: int) -> None:
+            _either(
+                _below(tile, large, large < len(b.tiles), True),
+                lambda: sized(b.tiles[0], vectors),
+                lambda: sized(b.tiles[-1], vectors),
             )
-        left = T.bind((self._matrix(batch, s.left) * s.left[-2] + row) * s.depth)
-        right = [self._panel(batch, panel + v) for v in range(vectors)]
-        step = lanes if s.packed else s.columns
-        with T.serial(0, s.depth) as k:
-            b = [T.bind(self.right[vector_at(at + k * step, lanes)]) for at in right]
-            for r in range(self.rows):
-                a = T.bind(tirx.Broadcast(self.left[left + r * s.depth + k], lanes))
-                for v in range(vectors):
-                    slot = vector_at((r * vectors + v) * lanes, lanes)
-                    T.buffer_store(acc, acc[slot] + a * b[v], [slot])
-        for v in range(vectors):
-            for r in range(self.rows):
-                self._store(
-                    acc[vector_at((r * vectors + v) * lanes, lanes)], batch, row + r, panel + v
-                )
 
-    def _matrix(self, batch: tuple[Expr, ...], shape: tuple[int, ...]) -> Expr:
-        """The number of the operand's matrix for a batch index, which broadcasts."""
-        flat: Expr = ZERO
-        own = shape[:-2]
-        for index, extent in zip(batch[len(batch) - len(own) :], own, strict=True):
-            flat = flat * extent + (index if extent > 1 else 0)
-        return flat
-
-    def _column(self, panel: Expr) -> Expr:
-        """A panel's first column. Unpacked, the last panel is moved back to end at the edge."""
-        s = self.shape
-        first = panel * s.lanes
-        return (
-            first if s.packed or s.columns % s.lanes == 0 else tirx.min(first, s.columns - s.lanes)
+        _either(
+            _below(group, full, narrow > 0, full > 0),
+            lambda: wide(b.vectors),
+            lambda: wide(narrow),
         )
 
-    def _panel(self, batch: tuple[Expr, ...], panel: Expr) -> Expr:
-        s = self.shape
-        if s.packed:
-            return T.bind(panel * (s.depth * s.lanes))
-        return T.bind(self._matrix(batch, s.right) * (s.depth * s.columns) + self._column(panel))
+    def _tile(self, tile: Tile, span: Expr, g: Expr, t: Expr, group: Expr, row: Expr) -> None:
+        b, lanes = self.blocks, self.shape.lanes
+        waits = (
+            T.bind(((g * b.stack + t) * b.tiles[0]) * b.width) if self.waiting is not None else ZERO
+        )
+        acc = tile.zeros()
+        if self.waiting is not None:
+            with T.If(span > 0):
+                with T.Then():
+                    tile.load(acc, self.waiting, waits)
+        left, step = self._left(span, row)
+        number = span * b.groups + group if self.shape.constant else g
+        panel = T.bind(number * b.panel)
+        buffer = self.panels
 
-    def _store(self, value: Expr, batch: tuple[Expr, ...], row: Expr, panel: Expr) -> None:
-        """A whole vector, or the valid elements of the last packed panel."""
-        s, lanes = self.shape, self.shape.lanes
-        column = T.bind(self._column(panel))
-        flat: Expr = ZERO
-        for index, extent in zip(batch, s.batch, strict=True):
-            flat = flat * extent + index
-        target = T.bind((flat * s.rows + row) * s.columns + column)
-        ragged = s.columns % lanes if s.packed else 0
+        def ahead(i: Expr) -> None:
+            lines = b.panel * 4 // LINE
+            line = tirx.min(t * (b.span // UNROLLED) + i, lines - 1)
+            prefetch(buffer, panel + b.panel + line * (LINE // 4))
 
-        def whole() -> None:
-            lane = tirx.Var("lane", "int32")
-            at = self.result.at((*batch, row, column + lane))
-            T.buffer_store(
-                self.out,
-                Evaluator(lane, lanes, {self.accumulated: value})(at),
-                [vector_at(target, lanes)],
+        tile.accumulate(
+            acc,
+            lambda r, k: left[0][left[1] + r * step + k],
+            lambda v, k: buffer[vector_at(panel + k * b.width + v * lanes, lanes)],
+            b.span,
+            ahead if self.shape.constant else None,
+        )
+        if self.waiting is None:
+            self._finish(tile, acc, row, group)
+            return
+        _either(
+            span < b.spans - 1,
+            lambda: tile.store(acc, self.waiting, waits),
+            lambda: self._finish(tile, acc, row, group),
+        )
+
+    def _left(self, span: Expr, row: Expr) -> tuple[tuple[tirx.Buffer, Expr], int]:
+        """The left side: a buffer and where a row begins in it; elements to the next row."""
+        b, depth = self.blocks, self.shape.depth
+        if self.rows is not None:
+            return (self.rows, T.bind((row - self.row) * b.stride)), b.stride
+        buffer = self.stored[0]
+        assert buffer is not None
+        matrix: Expr = ZERO
+        if self.shape.batch:
+            own = self.left.shape[:-2]
+            at = self.batch[len(self.batch) - len(own) :]
+            matrix = ravel(tuple(i if e > 1 else ZERO for i, e in zip(at, own, strict=True)), own)
+        start = (matrix * self.left.shape[-2] + row) * depth + span * b.span
+        return (buffer, T.bind(start)), depth
+
+    def _finish(self, tile: Tile, acc: tirx.Buffer, row: Expr, group: Expr) -> None:
+        s, b = self.shape, self.blocks
+        above = ravel(self.batch, s.batch) * s.rows
+        first = T.bind(group * b.width)
+        ragged = s.columns % s.lanes
+
+        def finish(value: Expr, r: Expr | int, v: int) -> None:
+            index = self._index(row + r)
+            column = T.bind(first + v * s.lanes)
+            target = T.bind((above + row + r) * s.columns + column)
+
+            def store(held: Expr, offset: Expr, lanes: int) -> None:
+                lane = tirx.Var("lane", "int32")
+                at = self.result.at((*index, column + (lane if lanes > 1 else offset)))
+                final = Evaluator(lane, lanes, {self.accumulated: held})(at)
+                T.buffer_store(self.out, final, [vector_at(target + offset, lanes)])
+
+            def part() -> None:
+                kept = registers(1, s.lanes)
+                T.buffer_store(kept, value, [vector_at(0, s.lanes)])
+                with loop(ragged) as i:
+                    store(kept[i], i, 1)
+
+            last = v == tile.vectors - 1
+            _either(
+                _below(column, s.columns - ragged, bool(ragged) and last, s.panels > 1),
+                lambda: store(value, ZERO, s.lanes),
+                part,
             )
 
-        def part() -> None:
-            held = T.bind(value)
-            for i in range(ragged):
-                at = self.result.at((*batch, row, column + i))
-                single = Evaluator(
-                    tirx.Var("lane", "int32"), 1, {self.accumulated: tirx.Shuffle([held], [i])}
-                )(at)
-                T.buffer_store(self.out, single, [target + i])
+        (tile.looped if self.long_epilogue else tile.each)(acc, finish)
 
-        if not ragged:
-            whole()
-        elif s.panels == 1:
-            part()
-        else:
-            with T.If(panel < s.panels - 1):
-                with T.Then():
-                    whole()
-                with T.Else():
-                    part()
+
+def workspace(elements: int) -> tirx.Buffer:
+    """Memory of a task's own."""
+    return T.alloc_buffer((elements,), "float32", layout=None)
+
+
+def _within(count: int, first: Expr, total: int) -> int | Expr:
+    """How many of `count` from `first` on there are."""
+    return count if total % count == 0 else T.bind(tirx.min(total - first, count))
+
+
+def _below(value: Expr, bound: int, some_above: bool, some_below: bool) -> Expr | bool:
+    """value < bound, where that is not known before."""
+    return value < bound if some_above and some_below else not some_above
+
+
+def _either(
+    condition: Expr | bool, then: Callable[[], None], otherwise: Callable[[], None]
+) -> None:
+    if isinstance(condition, bool):
+        (then if condition else otherwise)()
+        return
+    with T.If(condition):
+        with T.Then():
+            then()
+        with T.Else():
+            otherwise()

@@ -43,7 +43,6 @@ class _Packer(Rewriter):
         self.packed: dict[relax.Var, relax.Var] = {}
         self.rules: dict[str, Callable[[relax.Call, str], relax.Expr | None]] = {
             "relax.nn.conv2d": self._conv2d,
-            "relax.matmul": self._matmul,
             "relax.nn.max_pool2d": self._pool,
             "relax.nn.avg_pool2d": self._pool,
             "relax.mean": self._spatial,
@@ -150,27 +149,6 @@ class _Packer(Rewriter):
         counts = relax.ShapeExpr([groups, in_channels, weight.shape[0]])
         return self.emit(
             own("neoc.conv2d", [source, constant(packed), *sizes, counts], target, "float32"), name
-        )
-
-    def _matmul(self, call: relax.Call, name: str) -> relax.Expr | None:
-        """A constant right side in panels of L columns: [N/L, K, L]."""
-        right = array_of(call.args[1])
-        if (
-            right is None
-            or right.ndim != 2
-            or right.dtype != np.float32
-            or len(shape_of(call.args[0])) < 2
-        ):
-            return None
-        depth, columns = right.shape
-        padded = np.zeros((depth, self._panels(columns) * self.lanes), right.dtype)
-        padded[:, :columns] = right
-        panels = padded.reshape(depth, -1, self.lanes).transpose(1, 0, 2)
-        return self.emit(
-            own(
-                "neoc.matmul", [self.use(call.args[0]), constant(panels)], shape_of(call), "float32"
-            ),
-            name,
         )
 
     def _pool(self, call: relax.Call, name: str) -> relax.Expr | None:

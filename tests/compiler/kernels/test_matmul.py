@@ -1,5 +1,7 @@
 """compiler/kernels/matmul.py: products of matrices, the right side packed if it is known."""
 
+import math
+
 import numpy as np
 import pytest
 from tvm import relax
@@ -46,3 +48,15 @@ def test_points_of_the_space_compute_the_definition(left: Sizes, right: Sizes, s
     want = np.matmul(x.astype(np.float64), y.astype(np.float64))
     names = check(R.matmul, [x, y], want, seeds=[seed], tolerance=1e-5)
     assert names == ["matmul"]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_blocks_of_a_deep_product_add_up(seed: int) -> None:
+    x, y, bias = values((19, 768)), values((768, 45), seed=5), values((45,))
+    want = np.matmul(x.astype(np.float64), y.astype(np.float64)) + bias
+
+    def emit(a: relax.Var) -> relax.Expr:
+        return R.nn.gelu(R.add(R.matmul(a, relax.const(y)), relax.const(bias)))
+
+    half = np.vectorize(math.erf)(want / np.sqrt(2)) + 1
+    check(emit, [x], want * half / 2, seeds=[seed], tolerance=1e-5)

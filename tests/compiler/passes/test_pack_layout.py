@@ -89,18 +89,6 @@ def test_one_pixel_is_packed_by_its_shape(tmp_path: Path) -> None:
     assert operators == ["reshape", "conv2d", "reshape"]
 
 
-def test_a_constant_right_side_is_in_panels(tmp_path: Path) -> None:
-    constants = {"m": random(6, 10)}
-    text = nets.text("(float[4, 6] x) => (float[4, 10] y)", "y = MatMul(x, m)", constants)
-    main = pack_layout(nets.load(text, tmp_path).module, LANES)["main"]
-    assert nets.operators(main) == ["neoc.matmul"]
-    panels = main.body.blocks[0].bindings[0].value.args[2].value.numpy()
-    assert panels.shape == (2, 6, LANES)
-    whole = panels.transpose(1, 0, 2).reshape(6, 16)
-    np.testing.assert_array_equal(whole[:, :10], constants["m"])
-    assert not whole[:, 10:].any()
-
-
 @pytest.mark.parametrize(
     ("groups", "inputs", "outputs"),
     [(1, 5, 8), (1, 5, 11), (2, 8, 16), (4, 8, 16), (4, 12, 12), (8, 8, 24), (3, 9, 15)],

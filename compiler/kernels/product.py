@@ -1,0 +1,179 @@
+"""The sizes of a matrix product, how it is cut into tasks and blocks, and what that should cost."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from compiler.kernels.geometry import FMA_LATENCY, FMA_PER_CYCLE, LOADS_PER_CYCLE, even
+from compiler.kernels.operators import shape_of
+from compiler.kernels.template import Point
+from compiler.kernels.tile import LINE
+from compiler.kernels.workload import Workload, operands_of
+from targets import Profile
+
+# Cycles: around a tile; to move one vector. Bytes a cycle: from the second cache; from memory.
+TILE, MOVE, L2_PER_CYCLE, STREAM = 20, 3, 24, 4
+
+
+@dataclass(frozen=True)
+class Product:
+    """Sizes of a product: batch matrices of rows x depth times depth x columns. A right side
+    without batch axes makes the left one a single tall matrix.
+    """
+
+    batch: tuple[int, ...]
+    rows: int
+    columns: int
+    depth: int
+    lanes: int
+    constant: bool
+
+    @classmethod
+    def of(cls, work: Workload, lanes: int) -> Product:
+        assert work.anchor is not None
+        left, right = (shape_of(o) for o in operands_of(work.anchor)[:2])
+        out = shape_of(work.anchor)
+        is_one = all(e == 1 for e in right[:-2])
+        batch, rows = ((), math.prod(out[:-1])) if is_one else (out[:-2], out[-2])
+        return cls(
+            batch,
+            rows,
+            out[-1],
+            left[-1],
+            lanes,
+            is_one and parameter_of(work, 1) in work.constants,
+        )
+
+    @property
+    def panels(self) -> int:
+        return -(-self.columns // self.lanes)
+
+    @property
+    def flops(self) -> int:
+        return 2 * math.prod(self.batch) * self.rows * self.columns * self.depth
+
+
+def parameter_of(work: Workload, operand: int) -> int | None:
+    """The number of the parameter that is an operand of the anchor; None if it is computed."""
+    assert work.anchor is not None
+    expr = operands_of(work.anchor)[operand]
+    return next((n for n, p in enumerate(work.function.params) if p.same_as(expr)), None)
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """How a product is cut. tiles: sizes of the row tiles, in at most two sizes, the larger first;
+    chunk, stack: groups of panels and row tiles of one task; span: how much of K at once.
+    """
+
+    shape: Product
+    vectors: int
+    tiles: tuple[int, ...]
+    chunk: int
+    stack: int
+    span: int
+
+    @classmethod
+    def of(cls, shape: Product, point: Point, profile: Profile) -> Blocks:
+        vectors, span = point["vectors"], point["span"]
+        tiles = tuple(even(shape.rows, point["rows"]))
+        row_bytes = 4 * span * tiles[0]
+        stacks = -(-len(tiles) // max(profile.l2_bytes * 3 // 4 // row_bytes, 1))
+        stack = -(-len(tiles) // stacks)
+        groups = -(-shape.panels // vectors)
+        others = math.prod(shape.batch) * -(-len(tiles) // stack)
+        most = groups if point["copy"] or not shape.constant else 1
+        if span < shape.depth:
+            column_bytes = 4 * stack * tiles[0] * vectors * shape.lanes
+            most = min(groups, max(profile.l2_bytes // 2 // column_bytes, 1))
+        chunk = _balanced(groups, others, most, profile.cores)
+        return cls(shape, vectors, tiles, chunk, stack, span)
+
+    @property
+    def groups(self) -> int:
+        return -(-self.shape.panels // self.vectors)
+
+    @property
+    def chunks(self) -> int:
+        return -(-self.groups // self.chunk)
+
+    @property
+    def stacks(self) -> int:
+        return -(-len(self.tiles) // self.stack)
+
+    @property
+    def spans(self) -> int:
+        return self.shape.depth // self.span
+
+    @property
+    def tasks(self) -> int:
+        return math.prod(self.shape.batch) * self.chunks * self.stacks
+
+    @property
+    def width(self) -> int:
+        """Columns of a group."""
+        return self.vectors * self.shape.lanes
+
+    @property
+    def panel(self) -> int:
+        """Elements of a group's panel in one span of K."""
+        return self.span * self.width
+
+    @property
+    def stride(self) -> int:
+        """Elements from one copied row to the next: an odd number of lines, so that rows differ in
+        cache sets.
+        """
+        lines = -(-self.span * 4 // LINE) | 1
+        return lines * (LINE // 4)
+
+    def pack(self, right: np.ndarray) -> np.ndarray:
+        """[K, N] -> [span][group][k][vectors * L], with zeros behind the last column."""
+        s = self.shape
+        padded = np.zeros((s.depth, self.groups * self.width), right.dtype)
+        padded[:, : s.columns] = right.reshape(s.depth, s.columns)
+        cut = padded.reshape(self.spans, self.span, self.groups, self.width)
+        return np.ascontiguousarray(cut.transpose(0, 2, 1, 3)).reshape(-1)
+
+
+def _balanced(groups: int, others: int, most: int, cores: int) -> int:
+    """Groups a task: the most that keep all cores busy to the end."""
+
+    def busiest(chunk: int) -> int:
+        return -(-others * -(-groups // chunk) // cores) * chunk
+
+    return min(range(1, most + 1), key=lambda c: (busiest(c), -c))
+
+
+def cycles(blocks: Blocks, copies: bool, profile: Profile) -> float:
+    """Estimated cycles of the busiest core: arithmetic and what is done for every tile and task, or
+    the stream of the right side from memory.
+    """
+    shape, lanes = blocks.shape, blocks.shape.lanes
+    full, narrow = divmod(shape.panels, blocks.vectors)
+    widths = {blocks.vectors: full, narrow: 1} if narrow else {blocks.vectors: full}
+    heights = Counter(blocks.tiles)
+    far = 1.0 + 0.04 * (4 * blocks.panel > profile.l1_bytes * 3 // 4)
+    far += 0.10 * (4 * (blocks.panel + blocks.span * blocks.stack * blocks.tiles[0])
+                   > profile.l2_bytes)  # fmt: skip
+
+    def tile(rows: int, vectors: int) -> float:
+        loads = (vectors + rows) / LOADS_PER_CYCLE
+        close = (max(rows * vectors / FMA_PER_CYCLE, loads, FMA_LATENCY) + loads / 10) * far
+        step = max(close, vectors * lanes * 4 / L2_PER_CYCLE)
+        return blocks.spans * (
+            blocks.span * step + TILE + rows * vectors * (1 + (blocks.spans > 1))
+        )
+
+    one = sum(n * m * tile(h, w) for h, n in heights.items() for w, m in widths.items())
+    batch = math.prod(shape.batch)
+    moved = shape.rows * shape.depth * blocks.chunks if copies else 0
+    moved += 0 if shape.constant else 2 * shape.columns * shape.depth * blocks.stacks
+    total = batch * (one + moved / lanes * MOVE)
+    busiest = total / blocks.tasks * -(-blocks.tasks // profile.cores)
+    stream = 4 * shape.columns * shape.depth * shape.constant / profile.cores / STREAM
+    return max(busiest, stream) + min(busiest, stream) / 10 + blocks.tasks / profile.cores * TILE
