@@ -25,6 +25,7 @@ from compiler.kernels.vector import Evaluator
 from compiler.kernels.workload import Bound
 
 LINE = 64  # bytes of a cache line
+AHEAD = 4096  # bytes of weights that are fetched ahead: hardware stops at the end of a page
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,13 @@ class Tiling:
 
 def workspace(elements: int) -> tirx.Buffer:
     return T.alloc_buffer((elements,), "float32", scope="global", layout=None)
+
+
+def prefetch(buffer: tirx.Buffer, position: Expr) -> None:
+    """Into the L2 cache; a position behind the buffer's end does no harm."""
+    read, l2, data = (tirx.const(n, "int32") for n in (0, 2, 1))
+    address = tirx.address_of(buffer[position])
+    T.evaluate(tirx.call_llvm_intrin("void", "llvm.prefetch", address, read, l2, data))
 
 
 class Stages:
@@ -206,6 +214,7 @@ class Stages:
             source = T.bind(plane * t.spaced(t.depth) + run * (t.rows * t.depth))
             with loop(s.reach) as c:
                 at = weights + c * (vectors * lanes)
+                prefetch(self.weight, at + AHEAD // 4)
                 w = [T.bind(self.weight[vector_at(at + v * lanes, lanes)]) for v in range(vectors)]
                 for i in range(t.rows):
                     x = T.bind(tirx.Broadcast(data[source + i * t.depth + c], lanes))
