@@ -17,9 +17,10 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
 from compiler.kernels.emit import kernel, loop
-from compiler.kernels.filtering import MOST, operations
+from compiler.kernels.filtering import MOST
 from compiler.kernels.geometry import Geometry, fits
 from compiler.kernels.template import Packing, Point, Space, Template
+from compiler.kernels.winograd_cost import estimate
 from compiler.kernels.winograd_stages import Stages, Tiling
 from compiler.kernels.workload import Workload, tensors_of
 from targets import Profile
@@ -39,16 +40,17 @@ class Winograd(Template):
 
     def space(self, work: Workload, profile: Profile) -> Space:
         s = Geometry.of(work)
-        pixels = s.batch * s.pixels
         return Space({
             "tile": tuple(t for t in TILES if t + max(s.kernel) - 1 <= MOST),
-            "block": (0, *(b for b in (6, 12, 18, 24, 36, 48, 72, 96) if b < pixels)),
-            "rows": tuple(r for r in range(1, 13) if r <= pixels),
+            "runs": (0, 1, 2, 3, 4, 5, 6, 8),
+            "rows": tuple(r for r in (1, *range(3, 15)) if r <= s.batch * s.pixels),
             "vectors": tuple(v for v in (1, 2, 3, 4) if v <= s.panels),
         })  # fmt: skip
 
     def cost(self, work: Workload, profile: Profile, point: Point) -> float:
-        return inf
+        if not fits(point["vectors"], point["rows"], profile):
+            return inf
+        return estimate(_tiling(Geometry.of(work), point), point["runs"] == 0, profile)
 
     def apply(self, work: Workload, profile: Profile, point: Point, name: str) -> tirx.PrimFunc:
         tiling = _tiling(Geometry.of(work), point)
@@ -59,7 +61,7 @@ class Winograd(Template):
             bound = work.bind(buffers)
             data, weight = bound.anchor_buffers()
             stages = Stages(tiling, bound, data, weight, buffers[-1])
-            (_fused if point["block"] else _staged)(tiling, stages)
+            (_fused if point["runs"] else _staged)(tiling, stages)
         return done[0]
 
     def packing(self, work: Workload, profile: Profile, point: Point) -> Mapping[int, Packing]:
@@ -94,7 +96,7 @@ def _weight(work: Workload) -> int:
 
 def _tiling(shape: Geometry, point: Point) -> Tiling:
     whole = Tiling(shape, point["tile"], 1, point["rows"], point["vectors"])
-    block = point["block"] or whole.count
+    block = point["runs"] * point["rows"] or whole.count
     return Tiling(shape, point["tile"], block, point["rows"], point["vectors"])
 
 
