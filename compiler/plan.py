@@ -26,6 +26,8 @@ from compiler.kernels.template import Packing
 from compiler.kernels.workload import operands_of, operator_of
 from compiler.lowered import Kernel, Lowered
 
+IN_PLACE = ("elementwise", "conv2d", "winograd", "depthwise", "pool")  # see in_place()
+
 
 @dataclass(frozen=True)
 class Buffer:
@@ -254,10 +256,7 @@ class _Planner:
 def in_place(kernel: Kernel) -> list[int]:
     """Operands that the kernel reads only at the elements that it writes then."""
     work = kernel.work
-    if (
-        kernel.schedule.template.name not in ("elementwise", "conv2d", "depthwise", "pool")
-        or not work.is_pointwise_after_anchor
-    ):
+    if kernel.schedule.template.name not in IN_PLACE or not work.is_pointwise_after_anchor:
         return []
     before = work.anchor_parameters
     return [

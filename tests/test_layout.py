@@ -33,6 +33,7 @@ COVERED_BY = {
     "benchmarks/nets/residual.py": "tests/benchmarks/nets/test_export.py",
     "benchmarks/nets/sequence.py": "tests/benchmarks/nets/test_export.py",
     # Parts of their neighbours, which every test of those goes through.
+    "compiler/kernels/winograd_stages.py": "tests/compiler/kernels/test_winograd.py",
     "frontends/onnx/builder.py": "tests/frontends/onnx/test_convert.py",
     "frontends/onnx/ops/einsum.py": "tests/frontends/onnx/ops/test_linear.py",
     "compiler/kernels/cells.py": "tests/compiler/kernels/test_recurrent.py",

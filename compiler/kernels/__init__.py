@@ -20,13 +20,14 @@ from compiler.kernels.scan import Scan
 from compiler.kernels.scatter import Scatter
 from compiler.kernels.search import Choice
 from compiler.kernels.template import Schedule, Template
+from compiler.kernels.winograd import Winograd
 from compiler.kernels.workload import Workload
 from targets import Profile
 
 # The templates of one row compete: the cheapest by its own estimate, or by measurement, wins.
 FAMILIES: tuple[tuple[Template, ...], ...] = (
     (Empty(),),
-    (DirectConv(),),
+    (DirectConv(), Winograd()),
     (Depthwise(),),
     (Pool(),),
     (Matmul(),),

@@ -23,7 +23,7 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
 from compiler.kernels.emit import kernel, loop, registers, vector_at
-from compiler.kernels.geometry import BLOCK, WIDEST, Geometry, cycles, even, fits
+from compiler.kernels.geometry import BLOCK, WIDEST, Geometry, cycles, even, fits, waiting
 from compiler.kernels.template import Point, Space, Template
 from compiler.kernels.value import ZERO, Expr, Value
 from compiler.kernels.vector import Evaluator
@@ -52,11 +52,9 @@ class DirectConv(Template):
             return inf
         streams = point["panels_first"] == (shape.weight_bytes > shape.data_bytes)
         few = 1 - point["columns"] * 1e-6  # of equals the widest
-        return (
-            cycles(shape, point["vectors"], point["columns"], profile)
-            * few
-            / (0.95 + 0.05 * streams)
-        )
+        busy = cycles(shape, point["vectors"], point["columns"], profile)
+        first = busy / (shape.out_height if shape.mode == "rows" else 1)
+        return busy * few / (0.95 + 0.05 * streams) + waiting(shape.weight_bytes, first)
 
     def apply(self, work: Workload, profile: Profile, point: Point, name: str) -> tirx.PrimFunc:
         shape = Geometry.of(work)

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
+from functools import cache, cached_property
+from math import prod
 
 import numpy as np
 from tvm import tirx
@@ -37,6 +38,14 @@ class Filtering:
     def samples(self) -> int:
         return self.outputs + self.taps - 1
 
+    @cached_property
+    def input_operations(self) -> int:
+        return operations(self.input)
+
+    @cached_property
+    def output_operations(self) -> int:
+        return operations(self.output)
+
 
 def _product(points: Sequence[Fraction], size: int) -> list[Fraction]:
     """Coefficients of the product of all (x - p), lowest first, filled up with zeros."""
@@ -55,7 +64,7 @@ def filtering(outputs: int, taps: int) -> Filtering:
     points = POINTS[: size - 1]
     assert len(points) == size - 1, f"no points for {size} samples"
     others = [[q for q in points if q != p] for p in points]
-    scales = [np.prod([p - q for q in rest]) for p, rest in zip(points, others, strict=True)]
+    scales = [prod(p - q for q in rest) for p, rest in zip(points, others, strict=True)]
     last = [[Fraction(k == n - 1) for k in range(n)] for n in (taps, outputs)]
     rows = [[p**k / s for k in range(taps)] for p, s in zip(points, scales, strict=True)]
     columns = [[p**k for k in range(outputs)] for p in points]
@@ -118,7 +127,8 @@ def _pairs(rows: np.ndarray) -> list[tuple[int, int]]:
 
 def _combination(row: np.ndarray, vectors: Sequence[Expr]) -> Expr:
     """Terms with factor 1 first, so that each other term is one fused multiply-add."""
-    order = sorted(np.flatnonzero(row), key=lambda n: (row[n] != 1, abs(row[n]) != 1))
+    terms = [int(n) for n in np.flatnonzero(row)]
+    order = sorted(terms, key=lambda n: (row[n] != 1, abs(row[n]) != 1))
     first, *rest = order
     start = vectors[first]
     total = start if row[first] == 1 else start * _spread(row[first], start)

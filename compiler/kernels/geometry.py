@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from tvm import relax
 
@@ -47,6 +48,7 @@ class Geometry:
     lanes: int
 
     @classmethod
+    @lru_cache(maxsize=16)  # a template asks for every point of its space
     def of(cls, work: Workload) -> Geometry:
         assert work.anchor is not None
         data, weight, stride, padding, dilation, channels = work.anchor.args[1:]

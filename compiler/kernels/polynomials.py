@@ -15,7 +15,6 @@ from tvm.script.ir_builder import tirx as T
 
 from compiler.kernels.value import Expr, element_type, lanes_of, typed
 
-
 # e^r = 1 + r + r^2 times this polynomial in r, for |r| <= ln 2 / 2
 EXP = (
     1.9875691500e-4,

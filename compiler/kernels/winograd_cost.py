@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-from compiler.kernels.filtering import operations
 from compiler.kernels.geometry import FMA_LATENCY, FMA_PER_CYCLE, LOADS_PER_CYCLE, waiting
 from compiler.kernels.winograd_stages import Tiling
 from targets import Profile
@@ -47,13 +46,14 @@ def _pass(t: Tiling) -> float:
 def _transforms(t: Tiling) -> float:
     """Both, for all channels of one tile: a store a cycle, two operations a cycle."""
     down, across = t.down, t.across
-    held = down.outputs * across.samples
-    into = 2 * t.planes + (
-        down.samples * operations(across.input) + across.samples * operations(down.input)
-    ) / 2
-    out = held + 2 * down.outputs * across.outputs + (
-        across.samples * operations(down.output) + down.outputs * operations(across.output)
-    ) / 2
+    into = (
+        2 * t.planes
+        + (down.samples * across.input_operations + across.samples * down.input_operations) / 2
+    )
+    out = (
+        down.outputs * (across.samples + 2 * across.outputs)
+        + (across.samples * down.output_operations + down.outputs * across.output_operations) / 2
+    )
     return TRANSFORM * (into * t.depth / t.shape.lanes + out * t.shape.panels)
 
 

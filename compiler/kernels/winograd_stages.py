@@ -221,9 +221,7 @@ class Stages:
                     for v in range(vectors):
                         slot = slots[i * vectors + v]
                         T.buffer_store(acc, acc[slot] + x * w[v], [slot])
-            target = T.bind(
-                plane * t.spaced(t.width) + run * (t.rows * t.width) + panel * lanes
-            )
+            target = T.bind(plane * t.spaced(t.width) + run * (t.rows * t.width) + panel * lanes)
             for i in range(t.rows):
                 for v in range(vectors):
                     place = vector_at(target + i * t.width + v * lanes, lanes)
@@ -247,7 +245,9 @@ class Stages:
             for i, value in enumerate(product(self.down.output, column)):
                 T.buffer_store(held, value, [vector_at((i * samples + j) * lanes, lanes)])
         with loop(_cut(high, y, s.out_height)) as i:
-            row = [T.bind(held[vector_at((i * samples + j) * lanes, lanes)]) for j in range(samples)]
+            row = [
+                T.bind(held[vector_at((i * samples + j) * lanes, lanes)]) for j in range(samples)
+            ]
             done = registers(wide, lanes)
             for j, value in enumerate(product(self.across.output, row)):
                 T.buffer_store(done, value, [vector_at(j * lanes, lanes)])
