@@ -31,6 +31,7 @@ DOT = 5  # pixels
 ANSWERS = ("upright", "upside down")
 TOLERANCE = 1e-3  # of the largest value, as the artifacts are verified
 TIMED_S = 2.0
+TUNE_S = 20
 
 Image = NDArray[np.float32]
 
@@ -75,7 +76,8 @@ def main() -> None:
     model = models.fetch(MODEL)
     FOLDER.mkdir(parents=True, exist_ok=True)
     options = ["--framework", "ONNX", "--data-input-config", json.dumps(row.inputs)]
-    neoc("compile", "--input", model, *options, "--target-device", "host", "--output", FOLDER)
+    options += ["--target-device", "host", "--tune", str(TUNE_S)]
+    neoc("compile", "--input", model, *options, "--output", FOLDER)
     artifact = FOLDER / f"{MODEL}-host.tar.gz"
 
     threads = cores()

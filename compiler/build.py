@@ -83,6 +83,23 @@ def link_profile(zig: str, into: Path) -> Path:
     return program
 
 
+def link_measure(zig: str, into: Path) -> Path:
+    """measure, the program that times kernels on the runtime's pool, in the folder `into`."""
+    program = into / "measure"
+    sources = ("measure.c", "pool.c", "cpus.c", "memory.c", "workspace.c")
+    _zig(zig, ["-s", *(str(RUNTIME / name) for name in sources)], program)
+    return program
+
+
+def link_kernels(objects: Sequence[Path], zig: str, library: Path) -> None:
+    """Kernels alone, as `measure` opens them."""
+    exports = f"-Wl,--version-script={RUNTIME / 'kernels.map'}"
+    inputs = ["-fvisibility=default", str(RUNTIME / "kernels.c"), exports]
+    inputs += [str(path.resolve()) for path in objects]
+    with tempfile.TemporaryDirectory(dir=library.parent, prefix=".link-") as scratch:
+        _zig(zig, [*SHARED, f"-I{RUNTIME}", *inputs], library, Path(scratch))
+
+
 def _zig(target: str, arguments: Sequence[str], output: Path, scratch: Path | None = None) -> None:
     """Run zig cc, in `scratch` with a cache of its own there, if given.
 

@@ -80,8 +80,15 @@ def compile_model(
     endpoint_url: Annotated[
         str | None, typer.Option(help="An S3 server that is not Amazon's.")
     ] = None,
+    tune: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="SECONDS", help="Measure kernels for so long at most."),
+    ] = None,
     no_tune: Annotated[
-        bool, typer.Option("--no-tune", help="Measure nothing: the ranked default schedules.")
+        bool, typer.Option("--no-tune", help="Measure nothing: schedules of records, or ranked.")
+    ] = False,
+    no_records: Annotated[
+        bool, typer.Option("--no-records", help="Neither read nor write earlier measurements.")
     ] = False,
     keep: Annotated[
         str | None, typer.Option(help="Keep every intermediate in this folder.")
@@ -98,7 +105,8 @@ def compile_model(
         "max_runtime_s": max_runtime,
         "options": compiler_options,
         "endpoint_url": endpoint_url,
-        "tune": False if no_tune else None,
+        "tune_s": 0 if no_tune else tune,
+        "records": False if no_records else None,
         "keep": keep,
     }
     given = {name: value for name, value in options.items() if value is not None}

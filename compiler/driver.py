@@ -9,7 +9,18 @@ from pathlib import Path
 
 import frontends
 import targets
-from compiler import assemble, codegen, dump, package, pipeline, plan, progress, storage, verify
+from compiler import (
+    assemble,
+    codegen,
+    dump,
+    package,
+    pipeline,
+    plan,
+    progress,
+    storage,
+    tune,
+    verify,
+)
 from compiler.artifact import Artifact
 from compiler.request import CompileRequest
 from frontends import archive
@@ -31,7 +42,9 @@ def compile(request: CompileRequest, workdir: Path) -> Artifact:
     model = frontends.load(request.framework, folder, request.data_input_config)
     progress.phase("lower")
     graph = pipeline.lower(model.module, profile)
-    lowered = pipeline.schedule(graph, profile)
+    progress.phase("tune")
+    chosen = tune.choose(graph, profile, request, workdir)
+    lowered = pipeline.schedule(graph, profile, chosen)
     progress.phase("build")
     objects = codegen.compile_kernels(lowered.kernels, profile, workdir)
     progress.phase("plan")

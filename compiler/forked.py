@@ -5,6 +5,7 @@ never ends harms nothing but itself, and none outlives this process.
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import select
 import signal
@@ -26,21 +27,28 @@ class _Child:
 
 
 def run(
-    task: Callable[[int], None], count: int, processes: int, limit_s: float = 3600.0
+    task: Callable[[int], None],
+    count: int,
+    processes: int,
+    limit_s: float = 3600.0,
+    end: float = math.inf,
 ) -> list[int]:
-    """task(0) .. task(count - 1), each in a process of its own for limit_s seconds at most.
+    """task(0) .. task(count - 1), each in a process of its own for limit_s seconds at most, and
+    none beyond `end`, by CLOCK_MONOTONIC.
 
-    Returns the numbers of those that failed.
+    Returns the numbers of those that failed or were not begun.
     """
     failed: list[int] = []
     running: list[_Child] = []
     waiting = iter(range(count))
     try:
         while True:
-            while len(running) < processes and (number := next(waiting, None)) is not None:
-                running.append(_start(task, number, time.monotonic() + limit_s))
+            while len(running) < processes and time.monotonic() < end:
+                if (number := next(waiting, None)) is None:
+                    break
+                running.append(_start(task, number, min(time.monotonic() + limit_s, end)))
             if not running:
-                return failed
+                return [*failed, *waiting]
             _wait(running)
             now = time.monotonic()
             for child in list(running):

@@ -30,7 +30,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from compiler import errors, progress, storage
+from compiler import clock, errors, progress, storage
 from compiler.artifact import Artifact
 from compiler.job import Task, Verdict
 from compiler.request import CompileRequest
@@ -141,6 +141,7 @@ def _compile(task: Task, sink: progress.Sink, folder: Path) -> dict[str, Any]:
     """Run the driver; its artifact, or the reason there is none, as JSON-able members."""
     try:
         progress.listen(sink)
+        clock.start(task.deadline)
         for name in ("tmp", "work"):
             (folder / name).mkdir()
         os.environ["TMPDIR"] = str(folder / "tmp")

@@ -31,7 +31,9 @@ FORMAT = 1  # of the manifest; raised when a reader of the old one would misunde
 TOOLS = ("apache-tvm", "apache-tvm-ffi", "numpy", "onnx", "onnxruntime", "ziglang")
 # What of the request decides the artifact. Its name, output, key and limits do not, and an
 # artifact should not tell its devices where it came from on somebody's disk.
-DECIDING = ("framework", "framework_version", "data_input_config", "target", "options", "tune")
+DECIDING = (
+    "framework", "framework_version", "data_input_config", "target", "options", "tune_s", "records"
+)  # fmt: skip
 
 
 def describe(

@@ -35,8 +35,9 @@ PLATFORM = ("Os", "Arch", "Accelerator")
 class CompileRequest:
     """source, output: s3://, file:// or a path; output is the folder or prefix. target: a
     TargetDevice, or a TargetPlatform as LINUX/X86_64.
-    data_input_config, options: JSON texts as the caller wrote them. keep: folder for
-    intermediates."""
+    data_input_config, options: JSON texts as the caller wrote them. tune_s: seconds for measuring
+    kernels, 0 for none, None for what is worthwhile. records: whether earlier measurements count.
+    keep: folder for intermediates."""
 
     source: str
     framework: str
@@ -49,7 +50,8 @@ class CompileRequest:
     options: str | None = None
     kms_key: str | None = None
     endpoint_url: str | None = None
-    tune: bool = True
+    tune_s: int | None = None
+    records: bool = True
     keep: str | None = None
 
     def __post_init__(self) -> None:
@@ -59,6 +61,8 @@ class CompileRequest:
             )
         if self.max_runtime_s is not None and self.max_runtime_s < 1:
             raise ClientError("the runtime limit must be at least 1 second.")
+        if self.tune_s is not None and self.tune_s < 0:
+            raise ClientError("the time for tuning cannot be negative.")
         for member, value in (("input", self.source), ("output", self.output)):
             if not value.strip():
                 raise ClientError(f"the {member} location is empty.")

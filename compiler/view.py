@@ -18,6 +18,7 @@ from compiler.job import Outcome
 from compiler.progress import PHASES, Event, Sink
 
 REFRESH_HZ = 8
+VALUES = {"percent": "{} %", "tuning": "{}"}  # that a live view shows, and how
 
 
 @contextmanager
@@ -52,7 +53,8 @@ class Board:
             self._begun[event.name] = event.at
             self._detail = ""
         elif event.kind == "value":
-            self._detail = f"{event.value} %" if event.name == "percent" else self._detail
+            show = VALUES.get(event.name)
+            self._detail = show.format(event.value) if show else self._detail
         else:
             self._detail = event.name
 

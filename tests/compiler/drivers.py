@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import boto3
 
@@ -82,3 +82,25 @@ def _stall(*_: object, **__: object) -> NoReturn:
     progress.note("stalled")
     while True:
         time.sleep(600)
+
+
+def hang_in_tuning(request: CompileRequest, workdir: Path) -> Artifact:
+    """The first workload is measured; the kernel of the next never ends."""
+    from compiler import driver, kernels, tune
+    from tests.compiler.wild import NEVER_ENDS, Wild
+
+    measured = tune.by_turns
+
+    def first_only(meter: Any, trials: Any) -> Any:
+        setattr(tune, "by_turns", endless)  # noqa: B010
+        return measured(meter, trials)
+
+    def endless(meter: Any, trials: Any) -> Any:
+        progress.note("stalled")
+        return measured(meter, trials)
+
+    setattr(tune, "by_turns", first_only)  # noqa: B010
+    setattr(tune, "FIRST_LIMIT_S", 600.0)  # noqa: B010
+    sums = Wild(NEVER_ENDS, operator="relax.sum")
+    setattr(kernels, "FAMILIES", ((sums,), *kernels.FAMILIES))  # noqa: B010
+    return driver.compile(request, workdir)
