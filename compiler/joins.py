@@ -18,8 +18,6 @@ from tvm import relax
 
 from compiler.kernels.operators import dtype_of, shape_of
 
-ALIGNMENT = 64  # bytes: of every buffer, so of every part
-
 
 @dataclass(frozen=True)
 class Place:

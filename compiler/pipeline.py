@@ -17,6 +17,7 @@ from compiler.kernels import defaults
 from compiler.kernels.template import Schedule
 from compiler.kernels.workload import Workload
 from compiler.lowered import Kernel, Lowered
+from compiler.passes.channel_shuffle import channel_shuffle
 from compiler.passes.fold_affine import fold_affine
 from compiler.passes.fuse import fuse
 from compiler.passes.join_parts import join_parts
@@ -38,10 +39,13 @@ class Phase:
 def phases(profile: Profile) -> list[Phase]:
     deduplicate = relax.transform.EliminateCommonSubexpr()
     layout = partial(pack_layout, lanes=profile.isa.lanes)
+    join = partial(join_parts, alignment=4 * profile.isa.lanes)
     return [
-        Phase("fold", (fold_affine, lower_transposed, lower_operators, deduplicate)),
+        Phase(
+            "fold", (fold_affine, lower_transposed, lower_operators, channel_shuffle, deduplicate)
+        ),
         Phase("layout", (layout, open_windows)),
-        Phase("fuse", (join_parts, fuse)),
+        Phase("fuse", (join, fuse)),
     ]
 
 

@@ -20,13 +20,14 @@ import numpy as np
 from tvm import relax
 from tvm.ir import GenericConst, GlobalVar
 
-from compiler.joins import ALIGNMENT, Place, place_joins
+from compiler.joins import Place, place_joins
 from compiler.kernels.operators import PLACED, VIEWS, dtype_of, integers, shape_of
 from compiler.kernels.template import Packing
 from compiler.kernels.workload import operands_of, operator_of
 from compiler.lowered import Kernel, Lowered
 
 IN_PLACE = ("elementwise", "conv2d", "winograd", "depthwise", "pool")  # see in_place()
+ALIGNMENT = 64  # bytes; of parts that of a vector
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ output channels:
         acc[x][v] += data[c, y + ky, x + kx] * weight[v, ky, kx, c, 0:L]
     out = epilogue(acc)
 
+A table of positions may say where each channel lies (neoc.gathered_conv2d).
+
 Nothing is padded: ky runs over rows inside the image, and the tiles at the left and right border
 leave out the taps outside it. Loop order and tiles after Liu et al., Optimizing CNN Model
 Inference on CPUs (USENIX ATC 2019).
@@ -35,7 +37,7 @@ class DirectConv(Template):
     name = "conv2d"
 
     def accepts(self, work: Workload, profile: Profile) -> bool:
-        return work.operator == "neoc.conv2d"
+        return work.operator in ("neoc.conv2d", "neoc.gathered_conv2d")
 
     def space(self, work: Workload, profile: Profile) -> Space:
         shape = Geometry.of(work)
@@ -99,8 +101,9 @@ class _Emitter:
         self.mode, self.merged = shape.mode, merged
         self.vectors, self.columns = point["vectors"], point["columns"]
         self.panels_first = bool(point["panels_first"])
-        data, weight = bound.anchor_buffers()
-        self.data, self.weight, self.out = data, weight, out
+        self.data, self.weight, *table = bound.anchor_buffers()
+        self.table = table[0] if table else None
+        self.out = out
         self.accumulated = tirx.Var("accumulated", "float32")
         anchor_shape = (shape.batch, shape.panels, shape.out_height, shape.out_width, shape.lanes)
         anchor = Value(anchor_shape, "float32", lambda _: self.accumulated)
@@ -304,10 +307,12 @@ class _Emitter:
         """
         s = self.shape
         plane = s.height * s.width
-        padded = -(-s.in_channels // s.block) * s.block
-        image = n * (padded * plane) + corner
+        image = n * (int(self.data.shape[0]) // s.batch) + corner
         first = self._first_channel(panel)
-        if s.block == 1:
+        if self.table is not None:
+            with loop(s.reach) as c:
+                body(T.bind(image + self.table[c]), c)
+        elif s.block == 1:
             with loop(s.reach) as c:
                 body(T.bind(image + (first + c) * plane), c)
         elif s.groups > 1:  # a window that may begin anywhere in a block

@@ -47,7 +47,7 @@ def _convolution(call: relax.Call) -> int:
 
 def _packed_convolution(call: relax.Call) -> int:
     """Without the lanes beyond the channels."""
-    _, weight, _, _, _, channels = call.args[1:]
+    _, weight, _, _, _, channels = call.args[1:7]
     groups, in_channels, out_channels = integers(channels)
     batch, _, height, width, _ = shape_of(call)
     taps = prod(shape_of(weight)[1:3]) * in_channels // groups
@@ -63,5 +63,6 @@ MULTIPLICATIONS: Mapping[str, Callable[[relax.Call], int]] = {
     "neoc.matmul": _product,
     "relax.nn.conv2d": _convolution,
     "neoc.conv2d": _packed_convolution,
+    "neoc.gathered_conv2d": _packed_convolution,
     "neoc.depthwise": _packed_depthwise,
 }

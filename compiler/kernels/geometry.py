@@ -51,7 +51,7 @@ class Geometry:
     @lru_cache(maxsize=16)  # a template asks for every point of its space
     def of(cls, work: Workload) -> Geometry:
         assert work.anchor is not None
-        data, weight, stride, padding, dilation, channels = work.anchor.args[1:]
+        data, weight, stride, padding, dilation, channels = work.anchor.args[1:7]
         batch, _, height, width, *block = shape_of(data)
         panels, kernel_h, kernel_w, reach, lanes = shape_of(weight)
         groups, in_channels, out_channels = integers(channels)

@@ -194,6 +194,19 @@ def unpack(call: relax.Call, args: list[Value]) -> Value:
     return result(call, lambda i: args[0].at((i[0], i[1] // lanes, i[2], i[3], i[1] % lanes)))
 
 
+def select(call: relax.Call, args: list[Value]) -> Value:
+    """Channels of [N, P, H, W, L] by a table [P' * L] of their numbers there."""
+    data, places = args
+    lanes = data.shape[-1]
+
+    def compute(i: Index) -> Expr:
+        n, panel, y, x, lane = i
+        place = places.at((panel * lanes + lane,))
+        return data.at((n, tirx.floordiv(place, lanes), y, x, tirx.floormod(place, lanes)))
+
+    return result(call, compute)
+
+
 MOVES: dict[str, Operator] = {
     **{
         f"relax.{name}": reindexed(f)
@@ -215,5 +228,6 @@ MOVES: dict[str, Operator] = {
     "relax.one_hot": one_hot,
     "neoc.pack": pack,
     "neoc.unpack": unpack,
+    "neoc.select": select,
     "neoc.resize": resize,
 }

@@ -16,26 +16,28 @@ import tvm
 from tvm import relax
 from tvm.ir import GenericConst
 
-from compiler.joins import ALIGNMENT, nbytes, place_joins
+from compiler.joins import nbytes, place_joins
 from compiler.kernels.operators import VIEWS, dtype_of, integers, shape_of
 from compiler.kernels.workload import operator_of
 from compiler.passes.rewriter import Rewriter, own
 
 
-def join_parts(module: tvm.IRModule) -> tvm.IRModule:
-    return _Joiner(module).run()
+def join_parts(module: tvm.IRModule, alignment: int) -> tvm.IRModule:
+    """alignment: of every part, in bytes."""
+    return _Joiner(module, alignment).run()
 
 
 class _Joiner(Rewriter):
     """`joins`: for every concatenation that is one of memory its parts, in old variables."""
 
-    def __init__(self, module: tvm.IRModule) -> None:
+    def __init__(self, module: tvm.IRModule, alignment: int) -> None:
         super().__init__(module)
+        self.alignment = alignment
         bindings = self.function.body.blocks[0].bindings
         self.made = {b.var: b.value for b in bindings if isinstance(b.value, relax.Call)}
         self.joins: dict[relax.Var, list[relax.Expr]] = {}
         for var, call in self.made.items():
-            if operator_of(call) == "relax.concat" and _is_contiguous_concat(call):
+            if operator_of(call) == "relax.concat" and self._is_contiguous(call):
                 self.joins[var] = self._leaves(call)
         fixed = {v for v in self._parts() if isinstance(v, relax.Var) and not self._is_own(v)}
         places = place_joins(self.joins, fixed)
@@ -43,6 +45,12 @@ class _Joiner(Rewriter):
             if all((var, n) in places.copied for n in range(len(parts))):
                 del self.joins[var]
         self.places = place_joins(self.joins, fixed)
+
+    def _is_contiguous(self, concat: relax.Call) -> bool:
+        parts = list(concat.args[0].fields)
+        axis = int(concat.attrs.axis) % len(shape_of(concat))
+        aligned = all(nbytes(part) % self.alignment == 0 for part in parts[:-1])
+        return aligned and math.prod(shape_of(concat)[:axis]) == 1 and all(map(nbytes, parts))
 
     def _parts(self) -> list[relax.Expr]:
         return [part for parts in self.joins.values() for part in parts]
@@ -66,7 +74,8 @@ class _Joiner(Rewriter):
 
     def _is_part(self, call: relax.Call) -> bool:
         """A contiguous slice of something stored."""
-        if operator_of(call) != "relax.strided_slice" or _start(call) is None:
+        start = _start(call) if operator_of(call) == "relax.strided_slice" else None
+        if start is None or start * np.dtype(dtype_of(call)).itemsize % self.alignment:
             return False
         return self._behind_views(call.args[0]) in self.made
 
@@ -86,16 +95,8 @@ class _Joiner(Rewriter):
         return self.emit(relax.op.astype(new, dtype_of(part)), "copy")
 
 
-def _is_contiguous_concat(call: relax.Call) -> bool:
-    parts = list(call.args[0].fields)
-    axis = int(call.attrs.axis) % len(shape_of(call))
-    ends = np.cumsum([nbytes(part) for part in parts])[:-1]
-    aligned = all(end % ALIGNMENT == 0 for end in ends)
-    return aligned and math.prod(shape_of(call)[:axis]) == 1 and all(map(nbytes, parts))
-
-
 def _start(call: relax.Call) -> int | None:
-    """The first element of a slice that is contiguous and aligned."""
+    """The first element of a slice that is contiguous."""
     source, target = shape_of(call.args[0]), shape_of(call)
     cut = [axis for axis, extent in enumerate(source) if target[axis] != extent]
     steps = integers(call.args[4]) if len(call.args) > 4 else []
@@ -104,6 +105,4 @@ def _start(call: relax.Call) -> int | None:
     axes, begin = integers(call.args[1]), integers(call.args[2])
     first = next(b for a, b in zip(axes, begin, strict=True) if a % len(source) == cut[0])
     start = (first % source[cut[0]] if first < 0 else first) * math.prod(source[cut[0] + 1 :])
-    if start * np.dtype(dtype_of(call)).itemsize % ALIGNMENT or not nbytes(call):
-        return None
-    return int(start)
+    return int(start) if nbytes(call) else None

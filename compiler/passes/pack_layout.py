@@ -9,6 +9,7 @@ operator either keeps lanes apart or knows the channels.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -20,6 +21,7 @@ from compiler.kernels.geometry import WIDEST
 from compiler.kernels.operators import ELEMENTWISE, integers, shape_of
 from compiler.kernels.workload import operator_of
 from compiler.passes.rewriter import Rewriter, array_of, constant, own
+from compiler.passes.scattered import Scattered, beside
 
 Shape = tuple[int, ...]
 POOLS = {
@@ -41,6 +43,8 @@ class _Packer(Rewriter):
         super().__init__(module)
         self.lanes = lanes
         self.packed: dict[relax.Var, relax.Var] = {}
+        self.scattered: dict[relax.Var, Scattered] = {}
+        self.made = {b.var: b.value for b in self.function.body.blocks[0].bindings}
         self.rules: dict[str, Callable[[relax.Call, str], relax.Expr | None]] = {
             "relax.nn.conv2d": self._conv2d,
             "relax.nn.max_pool2d": self._pool,
@@ -64,11 +68,17 @@ class _Packer(Rewriter):
             if done is not None:
                 self.packed[var] = done
                 return var  # stands for "no plain form yet"
+        if isinstance(value, relax.Call) and (scattered := self._scatter(value)) is not None:
+            self.scattered[var] = scattered
+            return var
         return self.again(var, value)
 
     def use(self, expr: relax.Expr) -> relax.Expr:
-        if isinstance(expr, relax.Var) and expr in self.packed and self.new[expr].same_as(expr):
-            self.new[expr] = self._unpack(self.packed[expr], shape_of(expr), expr.name)
+        if isinstance(expr, relax.Var) and self.new.get(expr) is not None:
+            if self.new[expr].same_as(expr) and self._is_concat_of_packed(expr):
+                self.new[expr] = self.again(expr, self.made[expr])
+            elif self.new[expr].same_as(expr):
+                self.new[expr] = self._unpack(self._pack(expr), shape_of(expr), expr.name)
         return super().use(expr)
 
     # ---- between the layouts ----
@@ -85,7 +95,9 @@ class _Packer(Rewriter):
         return self.emit(own("neoc.unpack", [packed], shape, str(packed.ty.dtype)), name)
 
     def _pack(self, var: relax.Var) -> relax.Expr:
-        if var not in self.packed:
+        if var not in self.packed and var in self.scattered:
+            self.packed[var] = self._collected(self.scattered[var], shape_of(var), var.name)
+        elif var not in self.packed:
             plain, shape = self.use(var), shape_of(var)
             target = self._packed_shape(shape)
             if shape[2] * shape[3] == 1 and shape[1] % self.lanes == 0:
@@ -97,7 +109,41 @@ class _Packer(Rewriter):
         return self.packed[var]
 
     def _is_packed(self, expr: relax.Expr) -> bool:
-        return isinstance(expr, relax.Var) and expr in self.packed
+        return isinstance(expr, relax.Var) and (expr in self.packed or expr in self.scattered)
+
+    def _is_concat_of_packed(self, var: relax.Var) -> bool:
+        call = self.made[var]
+        return operator_of(call) == "relax.concat" and all(
+            part in self.packed or part not in self.scattered for part in call.args[0].fields
+        )
+
+    def _scatter(self, call: relax.Call) -> Scattered | None:
+        """Slices, permutations and concatenations of whole channels that cut panels."""
+        if operator_of(call) == "relax.concat":
+            if len(shape_of(call)) != 4 or int(call.attrs.axis) % 4 != 1:
+                return None
+            parts = [self._channels(part) for part in call.args[0].fields]
+            known = [part for part in parts if part is not None]
+            return beside(known, self.producer) if len(known) == len(parts) else None
+        numbers = _channel_numbers(call)
+        data = self._channels(call.args[0]) if numbers is not None else None
+        return data.chosen(numbers) if data is not None and numbers is not None else None
+
+    def _channels(self, expr: relax.Expr) -> Scattered | None:
+        if expr in self.scattered:
+            return self.scattered[expr]
+        return Scattered.of(self.packed[expr], shape_of(expr)[1]) if expr in self.packed else None
+
+    def _beside(self, tensors: tuple[relax.Var, ...], name: str) -> relax.Expr:
+        return tensors[0] if len(tensors) == 1 else self.emit(relax.op.concat(tensors, 1), name)
+
+    def _collected(self, channels: Scattered, shape: Shape, name: str) -> relax.Var:
+        target = self._packed_shape(shape)
+        places = np.zeros(target[1] * self.lanes, np.int32)
+        places[: shape[1]] = channels.places()
+        data = self._beside(channels.read, name)
+        operands = [data, constant(places)]
+        return self.emit(own("neoc.select", operands, target, str(data.ty.dtype)), name)
 
     def _pack_array(self, array: np.ndarray, fill: float) -> np.ndarray:
         """[N, C, H, W] -> [N, C/L, H, W, L]; one channel is kept as it is, for broadcasting."""
@@ -118,12 +164,15 @@ class _Packer(Rewriter):
         padding = [int(p) for p in call.attrs.padding]
         target = self._packed_shape(shape_of(call))
         depthwise = groups == in_channels == weight.shape[0] and groups > 1
+        wide = weight.shape[3] > WIDEST and any(padding)
+        if data in self.scattered and data not in self.packed and groups == 1 and not wide:
+            return self._gathered(call, self.scattered[data], weight, name)
         source = (
             self.use(data)
             if in_channels < self.lanes and not self._is_packed(data) and not depthwise
             else self._pack(data)
         )
-        if weight.shape[3] > WIDEST and any(padding):
+        if wide:
             width = [
                 0,
                 0,
@@ -151,6 +200,24 @@ class _Packer(Rewriter):
             own("neoc.conv2d", [source, constant(packed), *sizes, counts], target, "float32"), name
         )
 
+    def _gathered(
+        self, call: relax.Call, data: Scattered, weight: np.ndarray, name: str
+    ) -> relax.Expr:
+        """A convolution that finds each channel by a table of positions in the image."""
+        sizes = [
+            relax.ShapeExpr([int(v) for v in values])
+            for values in (call.attrs.strides, call.attrs.padding, call.attrs.dilation)
+        ]
+        plane = math.prod(shape_of(call.args[0])[2:])
+        panel, lane = np.divmod(data.places(), self.lanes)
+        table = constant((panel * plane * self.lanes + lane).astype(np.int32))
+        channels = len(data.channels)
+        packed = constant(pack_weight(weight, 1, channels, self.lanes))
+        counts = relax.ShapeExpr([1, channels, weight.shape[0]])
+        operands = [self._beside(data.read, name), packed, *sizes, counts, table]
+        target = self._packed_shape(shape_of(call))
+        return self.emit(own("neoc.gathered_conv2d", operands, target, "float32"), name)
+
     def _pool(self, call: relax.Call, name: str) -> relax.Expr | None:
         data = call.args[0]
         if str(call.ty.dtype) != "float32" or (
@@ -174,7 +241,7 @@ class _Packer(Rewriter):
             "relax.max": relax.op.max,
             "relax.min": relax.op.min,
         }
-        kept = self.emit(reduce[call.op.name](self.packed[data], [2, 3], keepdims=True), name)
+        kept = self.emit(reduce[call.op.name](self._pack(data), [2, 3], keepdims=True), name)
         if bool(call.attrs.keepdims):
             return kept
         plain = self._unpack(kept, (*shape_of(call), 1, 1), name)
@@ -182,16 +249,16 @@ class _Packer(Rewriter):
 
     def _concat(self, call: relax.Call, name: str) -> relax.Expr | None:
         parts = list(call.args[0].fields)
-        if len(shape_of(call)) != 4 or not all(self._is_packed(p) for p in parts):
+        if len(shape_of(call)) != 4 or not all(p in self.packed for p in parts):
             return None
         axis = int(call.attrs.axis) % 4
         if axis == 1 and any(shape_of(p)[1] % self.lanes for p in parts[:-1]):
             return None
-        return self.emit(relax.op.concat([self.packed[p] for p in parts], axis), name)
+        return self.emit(relax.op.concat([self._pack(p) for p in parts], axis), name)
 
     def _slice(self, call: relax.Call, name: str) -> relax.Expr | None:
         data = call.args[0]
-        if not self._is_packed(data):
+        if data not in self.packed:
             return None
         axes, begin, end = (integers(a) for a in call.args[1:4])
         steps = integers(call.args[4]) if len(call.args) > 4 else [1] * len(axes)
@@ -204,14 +271,14 @@ class _Packer(Rewriter):
                 if first % self.lanes or steps[n] != 1 or last < 0:
                     return None
                 begin[n], end[n] = first // self.lanes, -(-last // self.lanes)
-        return self.emit(relax.op.strided_slice(self.packed[data], axes, begin, end, steps), name)
+        return self.emit(relax.op.strided_slice(self._pack(data), axes, begin, end, steps), name)
 
     def _pad(self, call: relax.Call, name: str) -> relax.Expr | None:
         data, widths = call.args[0], [int(w) for w in call.attrs.pad_width]
         if not self._is_packed(data) or any(widths[:4]):
             return None
         mode, fill = str(call.attrs.pad_mode), float(call.attrs.pad_value)
-        return self.emit(relax.op.nn.pad(self.packed[data], [*widths, 0, 0], mode, fill), name)
+        return self.emit(relax.op.nn.pad(self._pack(data), [*widths, 0, 0], mode, fill), name)
 
     def _resize(self, call: relax.Call, name: str) -> relax.Expr | None:
         _, data, *tables = call.args
@@ -219,7 +286,7 @@ class _Packer(Rewriter):
             return None
         target = self._packed_shape(shape_of(call))
         return self.emit(
-            own("neoc.resize", [self.packed[data], *tables], target, str(call.ty.dtype)), name
+            own("neoc.resize", [self._pack(data), *tables], target, str(call.ty.dtype)), name
         )
 
     def _elementwise(self, call: relax.Call, name: str) -> relax.Expr | None:
@@ -270,6 +337,25 @@ class _Packer(Rewriter):
             own("neoc.pack", [plain], self._packed_shape((1, *own_shape)), str(expr.ty.dtype)),
             expr.name,
         )
+
+
+def _channel_numbers(call: relax.Call) -> list[int] | None:
+    """The channels that a slice or a permutation of an image takes."""
+    if operator_of(call) not in ("relax.strided_slice", "relax.take"):
+        return None
+    shape = shape_of(call.args[0])
+    if len(shape) != 4:
+        return None
+    if operator_of(call) == "relax.take":
+        chosen = array_of(call.args[1])
+        if chosen is None or chosen.ndim != 1 or int(call.attrs.axis or 0) % 4 != 1:
+            return None
+        return [int(c) % shape[1] for c in chosen]
+    steps = integers(call.args[4]) if len(call.args) > 4 else [1]
+    axes, begin, end = (integers(a) for a in call.args[1:4])
+    if len(axes) != 1 or axes[0] % 4 != 1:
+        return None
+    return list(range(shape[1])[begin[0] : end[0] : steps[0]])
 
 
 def pack_weight(weight: np.ndarray, groups: int, in_channels: int, lanes: int) -> np.ndarray:

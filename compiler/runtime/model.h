@@ -13,7 +13,8 @@
 
 enum { NEOC_MODEL_VERSION = 1 };
 
-/* Where a buffer lives, and how its base is aligned. Offsets are multiples of NEOC_ALIGNMENT. */
+/* Where a buffer lives, and how its base is aligned. Offsets are multiples of NEOC_ALIGNMENT, of
+ * buffers that are parts of others those of a vector of the CPU. */
 enum neoc_space { NEOC_ARENA = 0, NEOC_CONSTANT = 1 };
 enum { NEOC_ALIGNMENT = 64 };
 

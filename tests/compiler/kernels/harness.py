@@ -19,8 +19,9 @@ from tvm.ir import GenericConst, GlobalVar
 import targets
 from compiler import codegen, pipeline
 from compiler.kernels import ranked
-from compiler.kernels.operators import VIEWS, dtype_of, shape_of
+from compiler.kernels.operators import PLACED, VIEWS, dtype_of, integers, shape_of
 from compiler.kernels.template import Packing
+from compiler.kernels.workload import operands_of, operator_of
 from compiler.lowered import Lowered
 from targets import Profile
 
@@ -94,9 +95,22 @@ class Machine:
                 self.library[name](*(_tensor(p.data) for p in places))
                 assert all(p.intact() for p in places), f"{value.op} wrote outside its buffers"
             else:
-                assert value.op.name in VIEWS, f"{value.op.name} was not fused into a kernel"
-                self.places[binding.var] = self._place(value.args[0])
+                self._name(binding.var, value)
         raise AssertionError("main returns no tuple")
+
+    def _name(self, var: relax.Var, call: relax.Call) -> None:
+        """A view of a place; what others are part of, or a part, in a place of its own."""
+        name, operands = operator_of(call), operands_of(call)
+        assert name in (*VIEWS, *PLACED), f"{name} was not fused into a kernel"
+        if name in VIEWS:
+            self.places[var] = self._place(operands[0])
+            return
+        if name == "neoc.join":
+            data = np.concatenate([self._read(part).reshape(-1) for part in operands])
+        else:
+            data = self._read(operands[0]).reshape(-1)[integers(operands[1])[0] :]
+        place = self._new(var)
+        place.data[:] = data[: len(place.data)]
 
     def _new(self, var: relax.Var) -> Place:
         self.places[var] = Place.of(int(np.prod(shape_of(var))), dtype_of(var))

@@ -84,3 +84,28 @@ def test_a_residual_comes_along() -> None:
     inside = np.maximum(conv2d(x, weight, padding=same), 0)
     want = np.maximum(conv2d(inside, weight, padding=same) + x, 0)
     assert "conv2d" in check(emit, [x], want, tolerance=1e-5)
+
+
+@pytest.mark.parametrize("profile", [NARROW, WIDE], ids=["8", "16"])
+@pytest.mark.parametrize("batch", [1, 2])
+def test_channels_may_lie_anywhere(profile: Profile, batch: int) -> None:
+    """Shuffled, sliced and concatenated channels of several images."""
+    a, b = values((11, 5, 1, 1)), values((10, 5, 3, 3))
+    order, last = np.roll(np.arange(21), 4), values((7, 19, 3, 3))
+    x = values((batch, 5, 6, 9))
+
+    def emit(x: relax.Var) -> relax.Expr:
+        parts = [
+            R.nn.relu(R.nn.conv2d(x, relax.const(a))),
+            R.nn.conv2d(x, relax.const(b), padding=1),
+        ]
+        whole = R.take(R.concat(parts, 1), relax.const(order), axis=1)
+        return R.nn.conv2d(R.strided_slice(whole, [1], [2], [21]), relax.const(last), strides=2)
+
+    ones = [
+        conv2d(x, a, (1, 1), (0, 0, 0, 0), (1, 1), 1),
+        conv2d(x, b, (1, 1), (1,) * 4, (1, 1), 1),
+    ]
+    whole = np.concatenate([np.maximum(ones[0], 0), ones[1]], 1)[:, order][:, 2:]
+    want = conv2d(whole, last, (2, 2), (0, 0, 0, 0), (1, 1), 1)
+    check(emit, [x], want, profiles=[profile], seeds=[None, 1], tolerance=1e-5)

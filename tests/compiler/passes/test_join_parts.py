@@ -18,7 +18,7 @@ def joined(body: str, folder: Path, result: str, inputs: str = ROW) -> list[str]
     """The operators behind the pass, without their prefixes."""
     constants = {"k": np.ones((1, 16), np.float32)} if "k" in body else {}
     module = nets.load(nets.text(f"({inputs}) => ({result})", body, constants), folder).module
-    main = join_parts(lower_operators(module))["main"]
+    main = join_parts(lower_operators(module), 64)["main"]
     return [name.split(".")[-1] for name in nets.operators(main)]
 
 
@@ -61,7 +61,7 @@ def test_contiguous_aligned_slices_are_parts(tmp_path: Path) -> None:
     body = "a = Exp(x) u, y = Split <axis = 0, num_outputs = 2> (a) z = Relu(u)"
     inputs, result = "float[2, 16] x", "float[1, 16] y, float[1, 16] z"
     text = nets.text(f"({inputs}) => ({result})", body).replace("17", "18")
-    main = join_parts(lower_operators(nets.load(text, tmp_path).module))["main"]
+    main = join_parts(lower_operators(nets.load(text, tmp_path).module), 64)["main"]
     assert nets.operators(main) == ["relax.exp", "neoc.part", "neoc.part", "relax.nn.relu"]
 
 
@@ -70,7 +70,7 @@ def test_slices_that_are_not_aligned_stay(tmp_path: Path) -> None:
     inputs, result = "float[2, 15] x", "float[1, 15] y, float[1, 15] z"
     text = nets.text(f"({inputs}) => ({result})", body).replace("17", "18")
     operators = nets.operators(
-        join_parts(lower_operators(nets.load(text, tmp_path).module))["main"]
+        join_parts(lower_operators(nets.load(text, tmp_path).module), 64)["main"]
     )
     assert operators == ["relax.exp", "neoc.part", "relax.strided_slice", "relax.nn.relu"]
 

@@ -24,6 +24,9 @@ WEIGHTS = {
     "odd": random(12, 16, 1, 1),
     "d": random(16, 1, 3, 3),
     "rgb": random(16, 3, 3, 3),
+    "from": np.array([5]),
+    "to": np.array([21]),
+    "one": np.array([1]),
 }
 X = "float[1, 16, 6, 6] x"
 
@@ -60,10 +63,21 @@ def packed(body: str, folder: Path, inputs: str = X, result: str = "y") -> list[
             "a = Conv(x, w) c = Concat <axis = 1> (a, a) y = Relu(c)",
             ["pack", "conv2d", "concat", "relu", "unpack"],
         ),
-        # Panels that do not end where the tensor does must be plain for that.
+        # Panels that do not end where the tensor does: their channels are picked,
         (
             "a = Conv(x, odd) c = Concat <axis = 1> (a, a) y = Relu(c)",
-            ["pack", "conv2d", "unpack", "concat", "relu"],
+            ["pack", "conv2d", "select", "relu", "unpack"],
+        ),
+        # ... by the next convolution itself if there is one,
+        (
+            "a = Conv(x, odd) c = Concat <axis = 1> (a, x) d = Slice(c, from, to, one)"
+            " y = Conv(d, w)",
+            ["pack", "conv2d", "concat", "gathered_conv2d", "unpack"],
+        ),
+        # ... and plain for somebody who reads them so.
+        (
+            "a = Conv(x, odd) y = Concat <axis = 1> (a, a)",
+            ["pack", "conv2d", "unpack", "concat"],
         ),
         # What mixes the channels reads the plain tensor.
         (
