@@ -58,4 +58,4 @@ def test_constants_show_in_the_key() -> None:
     weight = relax.const(values((19, 8)), "float32")
     [fixed] = works(lambda a: R.matmul(a, weight), values((4, 19)))
     [free] = works(R.matmul, values((4, 19)), values((19, 8)))
-    assert " f32[1,19,8]c: " in fixed.key and "c: " not in free.key
+    assert "c: " in fixed.key and "c: " not in free.key
