@@ -35,6 +35,7 @@ from targets import Profile
 
 class DirectConv(Template):
     name = "conv2d"
+    version = 2
 
     def accepts(self, work: Workload, profile: Profile) -> bool:
         return work.operator in ("neoc.conv2d", "neoc.gathered_conv2d")
@@ -104,6 +105,7 @@ class _Emitter:
         self.data, self.weight, *table = bound.anchor_buffers()
         self.table = table[0] if table else None
         self.out = out
+        self.nothing: Expr = ZERO  # 0, but known at run time only
         self.accumulated = tirx.Var("accumulated", "float32")
         anchor_shape = (shape.batch, shape.panels, shape.out_height, shape.out_width, shape.lanes)
         anchor = Value(anchor_shape, "float32", lambda _: self.accumulated)
@@ -116,6 +118,7 @@ class _Emitter:
         groups = -(-s.panels // self.vectors)
         pieces = {"image": 1, "rows": s.out_height, "flat": -(-s.out_width // BLOCK)}[self.mode]
         with loop(s.batch * groups * pieces, parallel=s.flops > 20_000) as task:
+            self.nothing = tirx.min(task, 0)
             n = T.bind(task // (groups * pieces)) if s.batch > 1 else ZERO
             inside = task % (groups * pieces) if s.batch > 1 else task
             if self.panels_first:
@@ -268,7 +271,9 @@ class _Emitter:
         ky: Expr | int,
     ) -> None:
         """All channels for one kx after the other: in one loop LLVM would keep the pixels that
-        neighbouring kx share in registers, and spill the accumulators."""
+        neighbouring kx share in registers, and spill the accumulators. For the same reason it must
+        not unroll the loop over kx, and is not told how often that runs.
+        """
         s, lanes = self.shape, self.shape.lanes
         column = s.reach * lanes  # weights of one (ky, kx)
         stride = s.kernel[0] * s.kernel[1] * column  # from one panel's weights to the next one's
@@ -291,8 +296,9 @@ class _Emitter:
 
             self._channels(n, panel, start, channel)
 
-        if s.kernel[1] > WIDEST:
-            with T.serial(0, s.kernel[1]) as kx:
+        alike = self.mode != "image" and tile.border is None and s.kernel[1] > 1
+        if alike or s.kernel[1] > WIDEST:
+            with T.serial(0, s.kernel[1] + self.nothing) as kx:
                 channels(kx, corner + kx * (s.dilation[1] * s.block), taps[0])
             return
         for kx, here in enumerate(taps):
