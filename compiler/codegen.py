@@ -7,15 +7,15 @@ LLVM and change nothing.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib import metadata
-from inspect import getsource
 from pathlib import Path
 
 import tvm
 from tvm import tirx
-from tvm.target import codegen
 from tvm.tirx import compilation_pipeline
 
 from compiler import cache, dump, forked
@@ -24,7 +24,6 @@ from compiler.lowered import Kernel
 from targets import Profile, host
 
 PIPELINE = "neoc"
-TVM = f"{metadata.version('apache-tvm')} LLVM {codegen.llvm_version_major()}"
 # Suffix of what --keep keeps -> what TVM calls it.
 FORMS = {"ll": "ll", "s": "asm"}
 
@@ -47,48 +46,57 @@ compilation_pipeline.register_tir_pipeline(PIPELINE, _pipeline)
 def build(kernels: Mapping[str, Kernel], profile: Profile) -> tvm.runtime.Module:
     """The kernels under the names they are given."""
     module = tvm.IRModule({name: kernel.emit(name) for name, kernel in kernels.items()})
-    return _built(module, profile)
+    return tvm.tirx.build(module, target=tvm.target.Target(dict(profile.llvm)), pipeline=PIPELINE)
 
 
 def compile_kernels(kernels: Mapping[str, Kernel], profile: Profile, into: Path) -> list[Path]:
     """Object files that define `__tvm_ffi_<symbol>` for every kernel."""
     distinct = {kernel.symbol: kernel for kernel in kernels.values()}
     symbols = sorted(distinct)
-    texts = {form: dump.slot(f"kernels.{form}") for form in FORMS}
-    wanted = [form for form, path in texts.items() if path]
+    texts = {form: path for form in FORMS if (path := dump.slot(f"kernels.{form}"))}
+    known = [] if texts else [s for s in symbols if cached(distinct[s], profile, into)]
+    missing = [symbol for symbol in symbols if symbol not in known]
 
     def task(number: int) -> None:
-        compile_kernel(distinct[symbols[number]], profile, into, wanted)
+        compile_kernel(distinct[missing[number]], profile, into, list(texts))
 
-    if failed := forked.run(task, len(symbols), host.cores()):
-        raise ServerError(
-            f"Code generation for {profile.name} failed for {symbols[failed[0]]}: "
-            f"{distinct[symbols[failed[0]]].work.key}"
-        )
-    for form in wanted:
-        whole = "".join((into / f"{symbol}.{form}").read_text() for symbol in symbols)
-        path = texts[form]
-        assert path is not None
-        path.write_text(whole)
+    if failed := forked.run(task, len(missing), host.cores()):
+        kernel = distinct[missing[failed[0]]]
+        raise ServerError(f"Code generation for {profile.name} failed for {kernel.work.key}.")
+    for form, path in texts.items():
+        path.write_text("".join((into / f"{symbol}.{form}").read_text() for symbol in symbols))
     cache.trim()
     return [into / f"{symbol}.o" for symbol in symbols]
 
 
+def cached(kernel: Kernel, profile: Profile, into: Path) -> bool:
+    """Whether <symbol>.o was made before; then it lies in the folder `into`."""
+    return cache.fetch(_made_from(kernel, profile), into / f"{kernel.symbol}.o")
+
+
 def compile_kernel(kernel: Kernel, profile: Profile, into: Path, forms: Sequence[str] = ()) -> None:
-    """<symbol>.o in the folder `into`, out of the cache if it is there; <symbol>.<form>, too."""
-    function = kernel.emit(kernel.symbol)
-    target, path = into / kernel.symbol, into / f"{kernel.symbol}.o"
-    # Script text has all digits of a number.
-    made_from = [function.script(), json.dumps(dict(profile.llvm)), TVM, getsource(_pipeline)]
-    name = cache.name(made_from)
-    if not forms and cache.fetch(name, path):
-        return
-    library = _built(tvm.IRModule({kernel.symbol: function}), profile)
+    """<symbol>.o in the folder `into`, and <symbol>.<form>."""
+    library = build({kernel.symbol: kernel}, profile)
+    path = into / f"{kernel.symbol}.o"
     library.write_to_file(str(path))
     for form in forms:
-        target.with_suffix(f".{form}").write_text(library.inspect_source(FORMS[form]))
-    cache.store(name, path)
+        path.with_suffix(f".{form}").write_text(library.inspect_source(FORMS[form]))
+    cache.store(_made_from(kernel, profile), path)
 
 
-def _built(module: tvm.IRModule, profile: Profile) -> tvm.runtime.Module:
-    return tvm.tirx.build(module, target=tvm.target.Target(dict(profile.llvm)), pipeline=PIPELINE)
+def _made_from(kernel: Kernel, profile: Profile) -> str:
+    """The cache's name for a kernel's object: of all that decides its bytes."""
+    facts = asdict(kernel.profile) | {"name": "", "title": ""}
+    setting = [kernel.schedule.template.name, dict(kernel.schedule.point)]
+    work = [kernel.work.key, kernel.work.function.script()]
+    parts = [kernel.symbol, work, setting, facts, dict(profile.llvm), _sources()]
+    return cache.name(json.dumps(part, sort_keys=True, default=sorted) for part in parts)
+
+
+@functools.cache
+def _sources() -> str:
+    """The versions of what emits and compiles kernels, this code included."""
+    here = Path(__file__)
+    files = [here, *sorted(here.parent.glob("kernels/**/*.py"))]
+    tools = [metadata.version("apache-tvm"), metadata.version("apache-tvm-ffi")]
+    return cache.name([*tools, *(path.read_text() for path in files)])

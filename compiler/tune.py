@@ -191,11 +191,13 @@ class _Tuner:
     def _compile(self, kernels: Sequence[Kernel], library: Path, end: float) -> set[str]:
         """One library of all that compile in time; their symbols."""
         folder = library.parent
+        missing = [k for k in kernels if not codegen.cached(k, self.profile, folder)]
         failed = forked.run(
-            lambda n: codegen.compile_kernel(kernels[n], self.profile, folder),
-            len(kernels), host.cores(), COMPILE_LIMIT_S, end,
+            lambda n: codegen.compile_kernel(missing[n], self.profile, folder),
+            len(missing), host.cores(), COMPILE_LIMIT_S, end,
         )  # fmt: skip
-        symbols = [kernel.symbol for n, kernel in enumerate(kernels) if n not in failed]
+        bad = {missing[n].symbol for n in failed}
+        symbols = [kernel.symbol for kernel in kernels if kernel.symbol not in bad]
         if symbols:
             objects = [folder / f"{symbol}.o" for symbol in symbols]
             build.link_kernels(objects, self.profile.zig, library)
