@@ -1,38 +1,84 @@
-"""The rivals, a class each: made ready with a model and its inputs, then run without copies."""
+"""The rivals, a class each: made ready with a model and its inputs, then run without copies.
+
+Their libraries are imported by those who run them: each has a process of its own, and torch an
+environment of its own.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
-import onnxruntime
+import numpy as np
 
-from compiler import abi
-from compiler.abi import Array
+Arrays = Mapping[str, np.ndarray]
 
-Arrays = Mapping[str, Array]
+
+class Runner(Protocol):
+    """title: for people. `load` imports nothing: what it takes is the model's."""
+
+    title: str
+
+    def __init__(self) -> None: ...
+
+    @property
+    def version(self) -> str: ...
+
+    def load(self, model: Path, feed: Arrays, threads: int) -> None: ...
+
+    def run(self) -> object: ...
+
+    def answers(self) -> Arrays: ...
 
 
 class Neoc:
     """An unpacked artifact through its C ABI."""
 
-    def __init__(self, folder: Path, feed: Arrays, threads: int) -> None:
-        self._session = abi.Session(folder)
+    title = "neoc"
+
+    def __init__(self) -> None:
+        from compiler import abi
+
+        self._abi = abi
+
+    @property
+    def version(self) -> str:
+        return ""  # the report has the commit
+
+    def load(self, model: Path, feed: Arrays, threads: int) -> None:
+        self._session = self._abi.Session(model)
         self._session.set_threads(threads)
         self._session.feed(feed)
-        self.run = self._session.execute
 
-    def answers(self) -> dict[str, Array]:
+    def run(self) -> object:
+        self._session.execute()
+        return None
+
+    def answers(self) -> Arrays:
         return self._session.results()
 
 
 class OnnxRuntime:
     """Inputs and outputs bound once, every optimisation on, as its documentation advises."""
 
-    def __init__(self, model: Path, feed: Arrays, threads: int) -> None:
-        settings = onnxruntime.SessionOptions()
+    title = "ONNX Runtime"
+
+    def __init__(self) -> None:
+        import onnxruntime
+
+        self._library = onnxruntime
+
+    @property
+    def version(self) -> str:
+        return str(self._library.__version__)
+
+    def load(self, model: Path, feed: Arrays, threads: int) -> None:
+        settings = self._library.SessionOptions()
         settings.intra_op_num_threads = threads
         settings.inter_op_num_threads = 1
         settings.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(
+        self._session = self._library.InferenceSession(
             model, settings, providers=["CPUExecutionProvider"]
         )
         self._names = [output.name for output in self._session.get_outputs()]
@@ -42,8 +88,81 @@ class OnnxRuntime:
         for name in self._names:
             self._binding.bind_output(name)
 
-    def run(self) -> None:
-        self._session.run_with_iobinding(self._binding)
+    def run(self) -> object:
+        return self._session.run_with_iobinding(self._binding)
 
-    def answers(self) -> dict[str, Array]:
+    def answers(self) -> Arrays:
         return dict(zip(self._names, self._binding.copy_outputs_to_cpu(), strict=True))
+
+
+class OpenVino:
+    """Single precision, for latency; tensors are shared with the caller."""
+
+    title = "OpenVINO"
+
+    def __init__(self) -> None:
+        import openvino
+
+        self._library = openvino
+
+    @property
+    def version(self) -> str:
+        return str(self._library.__version__)
+
+    def load(self, model: Path, feed: Arrays, threads: int) -> None:
+        settings = {
+            "INFERENCE_PRECISION_HINT": "f32",
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": threads,
+        }
+        self._compiled = self._library.Core().compile_model(model, "CPU", settings)
+        self._request = self._compiled.create_infer_request()
+        for name, array in feed.items():
+            self._request.set_tensor(name, self._library.Tensor(array, shared_memory=True))
+
+    def run(self) -> object:
+        return self._request.infer(share_outputs=True)
+
+    def answers(self) -> Arrays:
+        results = self._request.results
+        return {output.any_name: np.array(results[output]) for output in self._compiled.outputs}
+
+
+class Torch:
+    """The module that the suite's file was exported of. The file's name is the network's."""
+
+    title = "PyTorch"
+
+    def __init__(self) -> None:
+        import torch
+
+        from benchmarks.nets import export
+
+        self._library, self._export = torch, export
+
+    @property
+    def version(self) -> str:
+        return str(self._library.__version__)
+
+    def load(self, model: Path, feed: Arrays, threads: int) -> None:
+        self._library.set_num_threads(threads)
+        self._names = self._export.outputs(model.stem)
+        self._module = self._export.build(model.stem)
+        self._feed = [self._library.from_numpy(array) for array in feed.values()]
+
+    def run(self) -> object:
+        with self._library.inference_mode():
+            self._answers = self._module(*self._feed)
+        return self._answers
+
+    def answers(self) -> Arrays:
+        found = self._answers if isinstance(self._answers, tuple) else (self._answers,)
+        return dict(zip(self._names, (tensor.numpy() for tensor in found), strict=True))
+
+
+RUNNERS: Mapping[str, type[Runner]] = {
+    "neoc": Neoc,
+    "ort": OnnxRuntime,
+    "openvino": OpenVino,
+    "torch": Torch,
+}

@@ -1,4 +1,4 @@
-"""Fair times of rivals: the same process, the same minutes, medians and minima.
+"""Fair times of rivals, each a process of its own: the same minutes, medians and minima.
 
     for each round: for each rival: pause, warm up, run for a slice of time
 
@@ -28,16 +28,17 @@ class Times:
 
 
 def interleaved(
-    rivals: Sequence[Callable[[], object]], seconds: float, rounds: int = ROUNDS
+    rivals: Sequence[Callable[[float], list[float]]], seconds: float, rounds: int = ROUNDS
 ) -> list[Times]:
-    """The rivals' times in their order. seconds: for each of them, pauses and warm-ups apart."""
+    """The rivals' times in their order. A rival runs for a slice and says how long each run took.
+
+    seconds: for each of them, pauses and warm-ups apart.
+    """
     measured: list[list[float]] = [[] for _ in rivals]
     for _ in range(rounds):
-        for run, times in zip(rivals, measured, strict=True):
+        for rival, times in zip(rivals, measured, strict=True):
             time.sleep(PAUSE_S)
-            for _ in range(WARM_UP_RUNS):
-                run()
-            times += _slice(run, seconds / rounds)
+            times += rival(seconds / rounds)
     return [summary(times) for times in measured]
 
 
@@ -49,7 +50,10 @@ def summary(seconds: Sequence[float]) -> Times:
     return Times(1e3 * ordered[0], 1e3 * median, 1e3 * ordered[rank - 1], len(ordered))
 
 
-def _slice(run: Callable[[], object], seconds: float) -> list[float]:
+def timed(run: Callable[[], object], seconds: float) -> list[float]:
+    """A slice: seconds of each run after a warm-up."""
+    for _ in range(WARM_UP_RUNS):
+        run()
     times: list[float] = []
     before = time.perf_counter()
     end = before + seconds

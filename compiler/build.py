@@ -70,17 +70,19 @@ def link_model(objects: Sequence[Path], plan_c: str, constants: Path, zig: str, 
 
 def link_bench(zig: str, into: Path) -> Path:
     """bench, the program that times an artifact, in the folder `into`."""
-    program = into / "bench"
-    _zig(zig, ["-s", str(RUNTIME / "bench.c")], program)
-    return program
+    return link_program(zig, [RUNTIME / "bench.c"], into / "bench")
 
 
 def link_profile(zig: str, into: Path) -> Path:
     """profile, the program that times each call of a compiled.so, in the folder `into`."""
-    program = into / "profile"
-    sources = [str(RUNTIME / name) for name in (*LIBRARY_SOURCES, "profile.c")]
-    _zig(zig, ["-s", *sources], program)
-    return program
+    sources = [RUNTIME / name for name in (*LIBRARY_SOURCES, "profile.c")]
+    return link_program(zig, sources, into / "profile")
+
+
+def link_program(zig: str, sources: Sequence[Path], into: Path, flags: Sequence[str] = ()) -> Path:
+    """A program of C sources that may include the runtime's headers."""
+    _zig(zig, ["-s", f"-I{RUNTIME}", *flags, *map(str, sources)], into)
+    return into
 
 
 def link_measure(zig: str, into: Path) -> Path:

@@ -16,7 +16,6 @@ from benchmarks.nets import classic, mobile, residual, sequence
 
 OPSET = 17
 CALIBRATING = 8  # inputs that the batch norms take their statistics from
-OUTPUTS = {net: ["vectors", "pooled"] for net in ("bert_base", "minilm")}
 MODULES = (classic, mobile, residual, sequence)
 
 
@@ -28,9 +27,13 @@ def main(path: Path, net: str) -> None:
         warnings.simplefilter("ignore")  # of tracing: shapes are static on purpose
         torch.onnx.export(
             model, tuple(inputs.values()), str(scratch), input_names=list(inputs),
-            output_names=OUTPUTS.get(net, ["classes"]), opset_version=OPSET, dynamo=False,
+            output_names=outputs(net), opset_version=OPSET, dynamo=False,
         )  # fmt: skip
     scratch.replace(path)
+
+
+def outputs(net: str) -> list[str]:
+    return ["vectors", "pooled"] if net in ("bert_base", "minilm") else ["classes"]
 
 
 def build(net: str) -> nn.Module:

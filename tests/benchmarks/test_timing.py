@@ -8,19 +8,24 @@ from benchmarks import timing
 def test_rivals_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
     monkeypatch.setattr("time.sleep", pauses.append)
-    calls: list[str] = []
-    rivals = [lambda: calls.append("a"), lambda: calls.append("b")]
-    ours, theirs = timing.interleaved(rivals, seconds=0, rounds=2)
-    of_a_slice = timing.WARM_UP_RUNS + timing.LEAST_RUNS
-    assert "".join(calls) == ("a" * of_a_slice + "b" * of_a_slice) * 2
+    turns: list[tuple[str, float]] = []
+
+    def rival(name: str, time: float) -> list[float]:
+        turns.append((name, time))
+        return [time, 2 * time]
+
+    rivals = [lambda s: rival("a", s), lambda s: rival("b", 3 * s)]
+    ours, theirs = timing.interleaved(rivals, seconds=2, rounds=2)
+    assert turns == [("a", 1), ("b", 3)] * 2
     assert pauses == [timing.PAUSE_S] * 4
-    assert ours.runs == theirs.runs == 2 * timing.LEAST_RUNS
+    assert (ours.runs, ours.min_ms, theirs.median_ms) == (4, 1000, 4500)
 
 
 def test_a_slice_lasts_as_long_as_it_should() -> None:
-    [times] = timing.interleaved([lambda: None], seconds=0.02, rounds=1)
-    assert times.runs > 100
-    assert times.runs * times.median_ms == pytest.approx(20, rel=0.9)
+    times = timing.timed(lambda: None, 0.02)
+    assert len(times) > 100
+    assert sum(times) == pytest.approx(0.02, rel=0.9)
+    assert len(timing.timed(lambda: None, 0)) == timing.LEAST_RUNS
 
 
 def test_summary() -> None:

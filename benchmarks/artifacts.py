@@ -1,0 +1,93 @@
+"""Networks compiled for this machine by the command, kept until the compiler changes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import models, suite
+
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / ".cache" / "benchmarks"
+SOURCES = ("*.py", "*.c", "*.h", "*.map", "*.jsonl")
+
+
+class Wrong(Exception):
+    """A network has no figures; the text says why."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A model's file and what it is fed with."""
+
+    name: str
+    path: Path
+    feed: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class How:
+    """threads: as many CPUs the compiler sees. tune_s: its time limit; 0: nothing is measured."""
+
+    threads: int
+    tune_s: int
+
+    @property
+    def label(self) -> str:
+        return f"{self.threads}-" + (f"tuned{self.tune_s}" if self.tune_s else "default")
+
+
+def of_suite(name: str) -> Network:
+    """Raises FetchError where it cannot be exported."""
+    return Network(name, suite.fetch(name), suite.feed(name))
+
+
+def real(name: str) -> Network:
+    """One of the real models. Raises FetchError if it cannot be had."""
+    return Network(name, models.fetch(name), models.ROWS[name].feed())
+
+
+def compiled(net: Network, how: How) -> tuple[Path, dict[str, Any]]:
+    """The archive, and what the command said of it. Raises Wrong where it does not compile."""
+    folder = FOLDER / how.label / net.path.parent.name  # two networks may have one name
+    archive = folder / f"{net.name}-host.tar.gz"
+    said = archive.with_name(f"{archive.name}.json")
+    if not archive.exists() or archive.stat().st_mtime < _changed():
+        folder.mkdir(parents=True, exist_ok=True)
+        shapes = {name: list(array.shape) for name, array in net.feed.items()}
+        command = [sys.executable, "-m", "compiler", "compile", "--input", str(net.path)]
+        command += ["--framework", "ONNX", "--data-input-config", json.dumps(shapes), "--json"]
+        command += ["--target-device", "host", "--output", str(folder)]
+        command += ["--max-runtime", str(how.tune_s)] if how.tune_s else ["--no-tune"]
+        said.write_text(_run(command, how.threads))
+    found: dict[str, Any] = json.loads(said.read_text())
+    return archive, found
+
+
+def _run(command: list[str], cpus: int) -> str:
+    """The command's JSON. It has so many CPUs to work on and to compile for."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(allowed)[:cpus])
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    finally:
+        os.sched_setaffinity(0, allowed)
+    if done.returncode:
+        result = json.loads(done.stdout or "{}")
+        raise Wrong(result.get("reason") or f"the compiler ended with status {done.returncode}")
+    return done.stdout
+
+
+def _changed() -> float:
+    """When the compiler's sources changed last."""
+    rooms = [ROOT / name for name in ("compiler", "frontends", "targets")]
+    files = (path for room in rooms for pattern in SOURCES for path in room.rglob(pattern))
+    return max((path.stat().st_mtime for path in files), default=time.time())

@@ -1,0 +1,72 @@
+"""`python -m benchmarks kernels NET`: every kernel call of a network, beside the machine's peak.
+
+Times are medians in the running network. GFLOP/s of a convolution are the direct one's, whatever
+its template. A share of the memory's bandwidth above 100 % comes from the caches.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks import models, peak, suite
+from benchmarks.artifacts import How, compiled, of_suite, real
+from benchmarks.peak import Peak
+from benchmarks.provenance import heading, provenance
+from compiler import bench, calls
+from compiler import run as runner
+
+SECONDS = 3.0
+PERCENT = ("% FMA", "% memory")
+
+
+def run(options: argparse.Namespace) -> int:
+    net = (of_suite if options.net in suite.NETS else real)(options.net)
+    archive, _ = compiled(net, How(options.threads, options.tune))
+    highest = peak.measure(options.threads)
+    with runner.unpack(archive) as artifact:
+        link = artifact.manifest["target"]["link"]
+        profile = bench.profile(artifact.folder, link, options.threads, options.seconds)
+        rows = calls.rows(profile, artifact.manifest["kernels"])
+    for line in table(rows, highest):
+        print(line)
+    known = provenance(options.threads, {})
+    print(f"\n{net.name}: {profile.median_ms:.3f} ms a run, {len(rows)} calls; {summary(rows)}")
+    print(f"peak: {highest.gflops_per_s} GFLOP/s, {highest.memory_gbytes_per_s} GB/s")
+    print(heading(known))
+    if options.json:
+        written = known | {"net": net.name, "tune_s": options.tune, "peak": asdict(highest)}
+        written["calls"] = [asdict(row) for row in rows]
+        options.json.write_text(json.dumps(written, indent=1) + "\n")
+    return 0
+
+
+def table(rows: Sequence[calls.Row], highest: Peak) -> list[str]:
+    """Slowest first."""
+    cells = []
+    for row in sorted(rows, key=lambda row: -row.ms):
+        fma = f"{row.gflops_per_s / highest.gflops_per_s:.0%}" if row.flops else ""
+        memory = f"{row.gbytes_per_s / highest.memory_gbytes_per_s:.0%}"
+        cells.append((*row.cells()[:4], fma, memory, *row.cells()[4:]))
+    return list(calls.lines((*calls.HEAD[:4], *PERCENT, *calls.HEAD[4:]), cells))
+
+
+def summary(rows: Sequence[calls.Row]) -> str:
+    """The time's share of each template."""
+    shares: dict[str, float] = {}
+    for row in rows:
+        shares[row.template] = shares.get(row.template, 0.0) + row.share
+    ordered = sorted(shares.items(), key=lambda item: -item[1])
+    return ", ".join(f"{template} {share:.0%}" for template, share in ordered)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    names = [*suite.NETS, *(name for name in models.ROWS if name not in suite.NETS)]
+    parser.add_argument("net", choices=names, metavar="NET", help=", ".join(names))
+    parser.add_argument("--threads", type=int, default=2, help="to run on (default: 2)")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="to measure for")
+    parser.add_argument("--tune", type=int, default=0, metavar="S", help="limit of a tuned compile")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
