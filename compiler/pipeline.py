@@ -18,6 +18,7 @@ from compiler.kernels.template import Schedule
 from compiler.kernels.workload import Workload
 from compiler.lowered import Kernel, Lowered
 from compiler.passes.channel_shuffle import channel_shuffle
+from compiler.passes.find_attention import find_attention
 from compiler.passes.fold_affine import fold_affine
 from compiler.passes.fuse import fuse
 from compiler.passes.join_parts import join_parts
@@ -42,7 +43,15 @@ def phases(profile: Profile) -> list[Phase]:
     join = partial(join_parts, alignment=4 * profile.isa.lanes)
     return [
         Phase(
-            "fold", (fold_affine, lower_transposed, lower_operators, channel_shuffle, deduplicate)
+            "fold",
+            (
+                fold_affine,
+                lower_transposed,
+                lower_operators,
+                channel_shuffle,
+                find_attention,
+                deduplicate,
+            ),
         ),
         Phase("layout", (layout, open_windows)),
         Phase("fuse", (join, fuse)),

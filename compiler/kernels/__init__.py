@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from math import isfinite
 
 from compiler.errors import ClientError
+from compiler.kernels.attention import Attention
 from compiler.kernels.contraction import Contraction
 from compiler.kernels.conv2d import DirectConv
 from compiler.kernels.depthwise import Depthwise, Pool
@@ -30,6 +31,7 @@ FAMILIES: tuple[tuple[Template, ...], ...] = (
     (DirectConv(), Winograd()),
     (Depthwise(),),
     (Pool(),),
+    (Attention(),),
     (Matmul(),),
     (Contraction(),),
     (Recurrent(),),

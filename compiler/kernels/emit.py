@@ -176,3 +176,29 @@ def nest(extents: tuple[int, ...], body: Callable[[Index], None], parallel: bool
 def bound(expr: Expr) -> Expr:
     """The expression as a variable, computed once."""
     return expr if isinstance(expr, (tirx.IntImm, tirx.Var)) else T.bind(expr)
+
+
+def workspace(elements: int) -> tirx.Buffer:
+    """Memory of a task's own."""
+    return T.alloc_buffer((elements,), "float32", layout=None)
+
+
+def within(count: int, first: Expr, total: int) -> int | Expr:
+    """How many of `count` from `first` on there are."""
+    return count if total % count == 0 else T.bind(tirx.min(total - first, count))
+
+
+def below(value: Expr, limit: int, some_above: bool, some_below: bool) -> Expr | bool:
+    """value < limit, where that is not known before."""
+    return value < limit if some_above and some_below else not some_above
+
+
+def either(condition: Expr | bool, then: Callable[[], None], otherwise: Callable[[], None]) -> None:
+    if isinstance(condition, bool):
+        (then if condition else otherwise)()
+        return
+    with T.If(condition):
+        with T.Then():
+            then()
+        with T.Else():
+            otherwise()

@@ -14,12 +14,22 @@ wait in a workspace.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from compiler.kernels.emit import kernel, loop, registers, store_row, vector_at
+from compiler.kernels.emit import (
+    below,
+    either,
+    kernel,
+    loop,
+    registers,
+    store_row,
+    vector_at,
+    within,
+    workspace,
+)  # fmt: skip
 from compiler.kernels.geometry import fits
 from compiler.kernels.operators import shape_of
 from compiler.kernels.product import Blocks, Product, cycles, parameter_of
@@ -123,7 +133,7 @@ class _Emitter:
     def _task(self) -> None:
         b = self.blocks
         tall = b.stack * b.tiles[0]
-        groups, tiles = _within(b.chunk, self.group, b.groups), self._tiles()
+        groups, tiles = within(b.chunk, self.group, b.groups), self._tiles()
         self.panels = self.stored[1] if self.shape.constant else self._packed()
         self.rows = workspace(tall * b.stride) if self.copies else None
         self.waiting = workspace(b.chunk * tall * b.width) if b.spans > 1 else None
@@ -135,7 +145,7 @@ class _Emitter:
                     self._place(span, g, t)
 
     def _tiles(self) -> int | Expr:
-        return _within(self.blocks.stack, self.tile, len(self.blocks.tiles))
+        return within(self.blocks.stack, self.tile, len(self.blocks.tiles))
 
     def _first_row(self, tile: Expr) -> Expr:
         tiles = self.blocks.tiles
@@ -152,7 +162,7 @@ class _Emitter:
         panels, ragged = workspace(b.chunk * b.panel), s.columns % s.lanes
         first = self.group * b.vectors
         batch = self.batch or (ZERO,) * (len(self.full) - 2)
-        with loop(_within(b.chunk * b.vectors, first, s.panels)) as p:
+        with loop(within(b.chunk * b.vectors, first, s.panels)) as p:
             column = T.bind((first + p) * s.lanes)
             base = T.bind(p // b.vectors * b.panel + p % b.vectors * s.lanes)
 
@@ -171,7 +181,7 @@ class _Emitter:
                     with loop(ragged) as i:
                         store(k, i, 1)
 
-            _either(_below(column, s.columns - ragged, bool(ragged), s.panels > 1), whole, part)
+            either(below(column, s.columns - ragged, bool(ragged), s.panels > 1), whole, part)
         return panels
 
     def _copy(self, span: Expr) -> None:
@@ -200,14 +210,14 @@ class _Emitter:
             self._tile(Tile(rows, vectors, self.shape.lanes), span, g, t, group, row)
 
         def wide(vectors: int) -> None:
-            _either(
-                _below(tile, large, large < len(b.tiles), True),
+            either(
+                below(tile, large, large < len(b.tiles), True),
                 lambda: sized(b.tiles[0], vectors),
                 lambda: sized(b.tiles[-1], vectors),
             )
 
-        _either(
-            _below(group, full, narrow > 0, full > 0),
+        either(
+            below(group, full, narrow > 0, full > 0),
             lambda: wide(b.vectors),
             lambda: wide(narrow),
         )
@@ -242,7 +252,7 @@ class _Emitter:
         if self.waiting is None:
             self._finish(tile, acc, row, group)
             return
-        _either(
+        either(
             span < b.spans - 1,
             lambda: tile.store(acc, self.waiting, waits),
             lambda: self._finish(tile, acc, row, group),
@@ -287,38 +297,10 @@ class _Emitter:
                     store(kept[i], i, 1)
 
             last = v == tile.vectors - 1
-            _either(
-                _below(column, s.columns - ragged, bool(ragged) and last, s.panels > 1),
+            either(
+                below(column, s.columns - ragged, bool(ragged) and last, s.panels > 1),
                 lambda: store(value, ZERO, s.lanes),
                 part,
             )
 
         (tile.looped if self.long_epilogue else tile.each)(acc, finish)
-
-
-def workspace(elements: int) -> tirx.Buffer:
-    """Memory of a task's own."""
-    return T.alloc_buffer((elements,), "float32", layout=None)
-
-
-def _within(count: int, first: Expr, total: int) -> int | Expr:
-    """How many of `count` from `first` on there are."""
-    return count if total % count == 0 else T.bind(tirx.min(total - first, count))
-
-
-def _below(value: Expr, bound: int, some_above: bool, some_below: bool) -> Expr | bool:
-    """value < bound, where that is not known before."""
-    return value < bound if some_above and some_below else not some_above
-
-
-def _either(
-    condition: Expr | bool, then: Callable[[], None], otherwise: Callable[[], None]
-) -> None:
-    if isinstance(condition, bool):
-        (then if condition else otherwise)()
-        return
-    with T.If(condition):
-        with T.Then():
-            then()
-        with T.Else():
-            otherwise()

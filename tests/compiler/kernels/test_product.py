@@ -16,7 +16,8 @@ from tests.compiler.kernels.harness import NARROW, WIDE, Sizes, main_of
 R = relax.op
 
 
-def work_of(rows: int, columns: int, depth: int, profile: Profile) -> Workload:
+def work_of(size: Sizes, profile: Profile) -> Workload:
+    rows, columns, depth = size
     zeros = relax.const(np.zeros((depth, columns), np.float32))
     module = main_of(lambda a: R.matmul(a, zeros), [np.zeros((rows, depth), np.float32)])
     (work,) = pipeline.workloads(pipeline.lower(module, profile)).values()
@@ -26,20 +27,20 @@ def work_of(rows: int, columns: int, depth: int, profile: Profile) -> Workload:
 @pytest.mark.parametrize("profile", [NARROW, WIDE], ids=lambda p: p.isa.name)
 @pytest.mark.parametrize("size", [(128, 768, 768), (197, 768, 3072), (3136, 96, 384)])
 def test_a_large_product_is_estimated_near_the_peak(size: Sizes, profile: Profile) -> None:
-    work = work_of(*size, profile)
+    work = work_of(size, profile)
     cost = Matmul().cost(work, profile, Matmul().default(work, profile))
     peak = 2 * math.prod(size) / profile.cores / (4 * profile.isa.lanes)
     assert peak <= cost <= 1.2 * peak
 
 
 def test_a_single_row_is_not_copied_and_takes_many_vectors() -> None:
-    work = work_of(1, 4096, 25088, NARROW)
+    work = work_of((1, 4096, 25088), NARROW)
     point = Matmul().default(work, NARROW)
     assert point["copy"] == 0 and point["vectors"] >= 4
 
 
 def test_tiles_that_exceed_the_registers_are_never_tried() -> None:
-    work = work_of(64, 64, 64, NARROW)
+    work = work_of((64, 64, 64), NARROW)
     point = {"rows": 8, "vectors": 2, "span": 64, "copy": 0}
     assert not math.isfinite(Matmul().cost(work, NARROW, point))
 

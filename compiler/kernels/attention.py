@@ -1,0 +1,330 @@
+"""Attention: softmax(Q K' * scale + mask) V of every head, its scores in cache.
+
+    for each (batch, head, part of the queries) in parallel:
+        pack K * scale and V in panels
+        for each tile of rows of Q:
+            scores[rows][keys] = Q K' + mask                # in the first cache
+            scores = exp(scores - largest), total = their sum
+            out = scores V / total
+
+Operands are read where they lie: neoc.attention(q, k, v[, mask], scale, sizes, views) has for each
+of them where it begins and the elements from one to the next along (batch, head, row, element).
+The result is [batch, rows, heads, width], as what follows wants it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tvm import tirx
+from tvm.script.ir_builder import tirx as T
+
+from compiler.kernels import polynomials
+from compiler.kernels.emit import (
+    below,
+    either,
+    kernel,
+    loop,
+    registers,
+    vector_at,
+    within,
+    workspace,
+)  # fmt: skip
+from compiler.kernels.fold import SUM, across
+from compiler.kernels.geometry import FMA_PER_CYCLE, LOADS_PER_CYCLE, even, fits
+from compiler.kernels.operators import integers, number
+from compiler.kernels.template import Point, Space, Template
+from compiler.kernels.tile import Tile
+from compiler.kernels.value import ZERO, Expr, Value, ravel
+from compiler.kernels.vector import Evaluator
+from compiler.kernels.workload import Workload, operands_of, tensors_of
+from targets import Profile
+
+EXP, MOVE = 16, 8  # cycles of an exponential, and to gather a vector
+LEAST = -math.inf
+
+
+@dataclass(frozen=True)
+class Heads:
+    """Sizes and views. safe: a row without a number is 0, as torch has it."""
+
+    batch: int
+    heads: int
+    rows: int
+    keys: int
+    depth: int
+    width: int
+    safe: bool
+    views: tuple[tuple[int, ...], ...]  # of q, k, v, mask: start and strides
+    scale: float
+    lanes: int
+
+    @classmethod
+    def of(cls, work: Workload, lanes: int) -> Heads:
+        assert work.anchor is not None
+        scale, sizes, views = operands_of(work.anchor)[-3:]
+        batch, heads, rows, keys, depth, width, safe = integers(sizes)
+        flat = integers(views)
+        cut = tuple(tuple(flat[n : n + 5]) for n in range(0, len(flat), 5))
+        return cls(batch, heads, rows, keys, depth, width, bool(safe), cut, number(scale), lanes)
+
+    @property
+    def flops(self) -> int:
+        return 2 * self.batch * self.heads * self.rows * self.keys * (self.depth + self.width)
+
+    def panels(self, columns: int) -> int:
+        return -(-columns // self.lanes)
+
+
+class Attention(Template):
+    name = "attention"
+
+    def accepts(self, work: Workload, profile: Profile) -> bool:
+        return work.operator == "neoc.attention"
+
+    def space(self, work: Workload, profile: Profile) -> Space:
+        shape = Heads.of(work, profile.isa.lanes)
+        return Space({
+            "rows": tuple(r for r in range(1, 15) if r <= shape.rows),
+            "vectors": (1, 2, 3, 4),
+            "parts": tuple(p for p in (1, 2, 3, 4) if p <= shape.rows),
+        })  # fmt: skip
+
+    def cost(self, work: Workload, profile: Profile, point: Point) -> float:
+        rows, vectors, parts = point["rows"], point["vectors"], point["parts"]
+        if not fits(vectors, rows, profile):
+            return math.inf
+        s = Heads.of(work, profile.isa.lanes)
+        step = max(rows * vectors / FMA_PER_CYCLE, (rows + vectors) / LOADS_PER_CYCLE, 4)
+        groups = [-(-s.panels(n) // vectors) for n in (s.keys, s.width)]
+        tile = step * (groups[0] * s.depth + groups[1] * s.keys) + 20 * sum(groups)
+        part = -(-s.rows // parts)
+        task = -(-part // rows) * tile + part * s.panels(s.keys) * EXP
+        task += s.keys * (s.depth * MOVE + s.width) / s.lanes
+        return task * -(-s.batch * s.heads * parts // profile.cores)
+
+    def apply(self, work: Workload, profile: Profile, point: Point, name: str) -> tirx.PrimFunc:
+        with kernel(name, work.parameters) as (buffers, done):
+            _Emitter(work, profile.isa.lanes, point, buffers).emit()
+        return done[0]
+
+
+class _Emitter:
+    def __init__(
+        self, work: Workload, lanes: int, point: Point, buffers: Sequence[tirx.Buffer]
+    ) -> None:
+        self.shape = Heads.of(work, lanes)
+        self.height, self.vectors, self.parts = point["rows"], point["vectors"], point["parts"]
+        params = list(work.function.params)
+        assert work.anchor is not None
+        self.operands = [
+            buffers[next(n for n, p in enumerate(params) if p.same_as(t))]
+            for t in tensors_of(work.anchor)
+        ]
+        self.out = buffers[-1]
+        self.accumulated = tirx.Var("accumulated", "float32")
+        s = self.shape
+        self.full = (s.batch, s.rows, s.heads, s.width)
+        value = Value(self.full, "float32", lambda _: self.accumulated)
+        self.result = work.bind(buffers).result(value)
+
+    def emit(self) -> None:
+        s = self.shape
+        part = -(-s.rows // self.parts)
+        parallel = s.flops > 20_000
+        with loop(s.batch * s.heads * -(-s.rows // part), parallel=parallel) as task:
+            pieces = -(-s.rows // part)
+            self.batch = T.bind(task // (s.heads * pieces))
+            self.head = T.bind(task // pieces % s.heads)
+            first = T.bind(task % pieces * part)
+            self.keys = self._packed(1, s.depth, s.keys, s.scale)
+            self.values = self._packed(2, s.keys, s.width, 1.0)
+            self.stride = s.panels(s.keys) * s.lanes
+            self.scores = workspace(self.height * self.stride)
+            self.totals = workspace(self.height)
+            tiles = even(part, self.height)
+            large = tiles.count(tiles[0])
+            count = within(part, first, s.rows)
+            self._tiles(first, count, tiles, large)
+
+    def _tiles(self, first: Expr, count: int | Expr, tiles: list[int], large: int) -> None:
+        """Tiles of two heights; the last part moves its tiles back so that they end at the edge."""
+        s, part = self.shape, sum(tiles)
+        start = first if s.rows % part == 0 else T.bind(tirx.min(first, s.rows - part))
+        for height, run, before in (
+            (tiles[0], large, 0),
+            (tiles[-1], len(tiles) - large, large * tiles[0]),
+        ):
+            if run:
+                with loop(run) as t:
+                    self._tile(
+                        Tile(height, self.vectors, s.lanes), T.bind(start + before + t * height)
+                    )
+
+    def _element(self, operand: int, row: Expr, at: Expr) -> Expr:
+        """An element of q, k, v or the mask, of this task's batch and head."""
+        start, *strides = self.shape.views[operand]
+        place: Expr = tirx.const(start, "int32")
+        for index, stride in zip((self.batch, self.head, row, at), strides, strict=True):
+            place = place + index * stride if stride else place
+        return self.operands[operand][place]
+
+    def _packed(self, operand: int, depth: int, columns: int, scale: float) -> tirx.Buffer:
+        """[group][k][vectors * L] of k, by its rows, or of v, by its elements; with zeros behind
+        the last column.
+        """
+        s, width = self.shape, self.vectors * self.shape.lanes
+        panels = s.panels(columns)
+        packed = workspace(-(-panels // self.vectors) * depth * width)
+        lane = tirx.Var("lane", "int32")
+
+        def element(k: Expr, column: Expr) -> Expr:
+            value = self._element(operand, *((column, k) if operand == 1 else (k, column)))
+            return value * tirx.const(scale, "float32") if scale != 1.0 else value
+
+        with loop(panels) as p:
+            column = T.bind(p * s.lanes)
+            base = T.bind(p // self.vectors * (depth * width) + p % self.vectors * s.lanes)
+
+            def whole() -> None:
+                with loop(depth) as k:
+                    vector = Evaluator(lane, s.lanes)(element(k, column + lane))
+                    T.buffer_store(packed, vector, [vector_at(base + k * width, s.lanes)])
+
+            def part() -> None:
+                zero = tirx.Broadcast(tirx.const(0.0, "float32"), s.lanes)
+                with loop(depth) as k:
+                    T.buffer_store(packed, zero, [vector_at(base + k * width, s.lanes)])
+                    with loop(columns % s.lanes) as i:
+                        single = Evaluator(lane, 1)(element(k, column + i))
+                        T.buffer_store(packed, single, [base + k * width + i])
+
+            ragged = columns % s.lanes
+            either(below(p, columns // s.lanes, bool(ragged), columns > ragged), whole, part)
+        return packed
+
+    def _tile(self, tile: Tile, row: Expr) -> None:
+        s, lanes = self.shape, self.shape.lanes
+
+        def query(r: int, k: Expr) -> Expr:
+            return self._element(0, row + r, k)
+
+        def keep(value: Expr, r: Expr | int, column: Expr) -> None:
+            T.buffer_store(self.scores, value, [vector_at(r * self.stride + column, lanes)])
+
+        self._product(tile, query, self.keys, s.depth, s.keys, keep)
+        with loop(tile.rows) as r:
+            self._softmax(T.bind(r * self.stride), T.bind(row + r), r)
+
+        def power(r: int, k: Expr) -> Expr:
+            return self.scores[r * self.stride + k]
+
+        def finish(value: Expr, r: Expr | int, column: Expr) -> None:
+            self._store(value, self.totals[r], T.bind(row + r), column)
+
+        self._product(tile, power, self.values, s.keys, s.width, finish)
+
+    def _product(
+        self,
+        tile: Tile,
+        left: Callable[[int, Expr], Expr],
+        panels: tirx.Buffer,
+        depth: int,
+        columns: int,
+        finish: Callable[[Expr, Expr | int, Expr], None],
+    ) -> None:
+        """A tile's rows of a product with packed panels; finish(vector, row, its column)."""
+        lanes = tile.lanes
+        full, narrow = divmod(self.shape.panels(columns), tile.vectors)
+        width = tile.vectors * lanes
+
+        def group(number: Expr | int, vectors: int) -> None:
+            part = Tile(tile.rows, vectors, lanes)
+            acc = part.zeros()
+            base = T.bind(tirx.const(0, "int32") + number * (depth * width))
+            part.accumulate(
+                acc,
+                left,
+                lambda v, k: panels[vector_at(base + k * width + v * lanes, lanes)],
+                depth,
+            )
+            part.each(acc, lambda x, r, v: finish(x, r, T.bind(ZERO + number * width + v * lanes)))
+
+        if full:
+            with loop(full) as g:
+                group(g, tile.vectors)
+        if narrow:
+            group(full, narrow)
+
+    def _softmax(self, start: Expr, row: Expr, r: Expr) -> None:
+        """A row of scores to powers, in place, and one over their sum."""
+        s, lanes = self.shape, self.shape.lanes
+        whole, rest = divmod(s.keys, lanes)
+        lane = tirx.Var("lane", "int32")
+        largest, total = registers(1, lanes), registers(1, lanes)
+        slot = vector_at(0, lanes)
+        T.buffer_store(largest, polynomials.like(self.scores[vector_at(0, lanes)], LEAST), [slot])
+        T.buffer_store(total, polynomials.like(self.scores[vector_at(0, lanes)], 0.0), [slot])
+        if len(self.operands) > 3:
+            self._mask(start, row, lane)
+        if rest:
+            with loop(lanes - rest) as i:
+                T.buffer_store(self.scores, tirx.const(LEAST, "float32"), [start + s.keys + i])
+        with loop(whole + bool(rest)) as p:
+            value = self.scores[vector_at(start + p * lanes, lanes)]
+            T.buffer_store(largest, tirx.max(value, largest[slot]), [slot])
+        most = across(T.bind(largest[slot]), lanes, tirx.max)
+        with loop(whole + bool(rest)) as p:
+            at = vector_at(start + p * lanes, lanes)
+            power = polynomials.exp(self.scores[at] - tirx.Broadcast(most, lanes))
+            T.buffer_store(self.scores, power, [at])
+            T.buffer_store(total, total[slot] + power, [slot])
+        T.buffer_store(self.totals, across(T.bind(total[slot]), lanes, SUM.combine), [r])
+
+    def _mask(self, start: Expr, row: Expr, lane: tirx.Var) -> None:
+        s, lanes = self.shape, self.shape.lanes
+        whole, rest = divmod(s.keys, lanes)
+
+        def add(column: Expr, count: int) -> None:
+            at = vector_at(start + column, count)
+            mask = self._element(3, row, column + lane if count > 1 else column)
+            T.buffer_store(self.scores, self.scores[at] + Evaluator(lane, count)(mask), [at])
+
+        if whole:
+            with loop(whole) as p:
+                add(T.bind(p * lanes), lanes)
+        if rest:
+            with loop(rest) as i:
+                add(T.bind(whole * lanes + i), 1)
+
+    def _store(self, value: Expr, total: Expr, row: Expr, column: Expr) -> None:
+        s, lanes = self.shape, self.shape.lanes
+        ragged = s.width % lanes
+        target = T.bind(ravel((self.batch, row, self.head, column), self.full))
+        sum_ = tirx.Broadcast(T.bind(total), lanes)
+        held = value / sum_
+        if s.safe:
+            zero = tirx.Broadcast(tirx.const(0.0, "float32"), lanes)
+            held = tirx.Select(tirx.GT(sum_, zero), held, zero)
+        held = T.bind(held)
+
+        def store(vector: Expr, offset: Expr, count: int) -> None:
+            lane = tirx.Var("lane", "int32")
+            at = column + (lane if count > 1 else offset)
+            final = self.result.at((self.batch, row, self.head, at))
+            evaluated = Evaluator(lane, count, {self.accumulated: vector})(final)
+            T.buffer_store(self.out, evaluated, [vector_at(target + offset, count)])
+
+        def part() -> None:
+            kept = registers(1, lanes)
+            T.buffer_store(kept, held, [vector_at(0, lanes)])
+            with loop(ragged) as i:
+                store(kept[i], i, 1)
+
+        either(
+            below(column, s.width - ragged, bool(ragged), s.width > ragged),
+            lambda: store(held, ZERO, lanes),
+            part,
+        )

@@ -1,0 +1,255 @@
+"""Attention as one operator: softmax(Q K' * scale + mask) V, its operands read where they lie.
+
+Scaling of Q, K or the scores becomes one factor; a mask that selects becomes one that is added;
+splitting, moving and slicing of heads become strides. See kernels/attention.py.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import tvm
+from numpy.lib.stride_tricks import as_strided
+from tvm import relax, tirx
+
+from compiler.kernels.operators import VIEWS, integers, shape_of
+from compiler.passes.rewriter import Rewriter, array_of, constant, own
+
+LARGE = -1e30  # what a mask puts in place of a score: absorbs any score that it is added to
+
+
+def find_attention(module: tvm.IRModule) -> tvm.IRModule:
+    return _Finder(module).run()
+
+
+@dataclass(frozen=True)
+class _View:
+    """Elements of a variable, times a factor."""
+
+    root: relax.Expr
+    start: int
+    strides: tuple[int, ...]
+    factor: float
+
+
+class _Finder(Rewriter):
+    def visit(self, var: relax.Var, value: relax.Expr) -> relax.Expr:
+        if isinstance(value, relax.Call) and str(value.ty.dtype) == "float32":
+            if value.op.name == "relax.matmul":
+                found = self._attention(value, var.name)
+                if found is not None:
+                    return found
+            if value.op.name == "relax.permute_dims":
+                moved = self.use(value.args[0])
+                if self._undone(moved, value):
+                    return self.producer[moved].args[0]
+        return self.again(var, value)
+
+    def _undone(self, data: relax.Expr, call: relax.Call) -> bool:
+        """Whether a permutation undoes the one that made its operand."""
+        made = self.producer.get(data)
+        if made is None or made.op.name != "relax.permute_dims":
+            return False
+        return [_axes(made)[a] for a in _axes(call)] == list(range(len(_axes(call))))
+
+    def _made_by(self, expr: relax.Expr, *operators: str) -> relax.Call | None:
+        call = self.producer.get(expr) if isinstance(expr, relax.Var) else None
+        return call if call is not None and call.op.name in operators else None
+
+    def _attention(self, call: relax.Call, name: str) -> relax.Expr | None:
+        shares, values = (self.use(a) for a in call.args)
+        if len(shape_of(call)) != 4 or len(shape_of(values)) != 4:
+            return None
+        safe, shares = self._without_nan(shares)
+        softmax = self._made_by(shares, "relax.nn.softmax")
+        if softmax is None or int(softmax.attrs.axis) % 4 != 3:
+            return None
+        found = self._scores(softmax.args[0], name)
+        if found is None:
+            return None
+        product, scale, mask = found
+        query, key = product.args
+        if any(len(shape_of(x)) != 4 or shape_of(x)[:2] != shape_of(call)[:2]
+               for x in (query, key, values)):  # fmt: skip
+            return None
+        views = [self._view(x) for x in (query, key, values)]
+        q, k, v = views
+        k = _View(k.root, k.start, (*k.strides[:2], k.strides[3], k.strides[2]), k.factor)
+        scale *= q.factor * k.factor
+        if v.factor != 1.0:
+            return None
+        return self._emitted(call, product, (q, k, v), scale, mask, safe, name)
+
+    def _emitted(
+        self,
+        call: relax.Call,
+        product: relax.Call,
+        views: tuple[_View, ...],
+        scale: float,
+        mask: relax.Expr | None,
+        safe: bool,
+        name: str,
+    ) -> relax.Expr:
+        batch, heads, rows, width = shape_of(call)
+        keys, depth = shape_of(product)[3], shape_of(product.args[0])[3]
+        operands = [v.root for v in views]
+        numbers = [n for v in views for n in (v.start, *v.strides)]
+        if mask is not None:
+            operands.append(mask)
+            numbers += [0, *_broadcast_strides(shape_of(mask), shape_of(product))]
+        sizes = [batch, heads, rows, keys, depth, width, int(safe)]
+        made = own(
+            "neoc.attention",
+            [*operands, tirx.const(scale, "float32"), relax.ShapeExpr(sizes),
+             relax.ShapeExpr(numbers)],
+            (batch, rows, heads, width),
+            "float32",
+        )  # fmt: skip
+        return self.emit(relax.op.permute_dims(self.emit(made, name), [0, 2, 1, 3]), name)
+
+    def _without_nan(self, expr: relax.Expr) -> tuple[bool, relax.Expr]:
+        """where(isnan(x), 0, x) -> True, x"""
+        where = self._made_by(expr, "relax.where")
+        if where is not None and _number(where.args[1]) == 0.0:
+            test = self._made_by(where.args[0], "relax.isnan")
+            if test is not None and test.args[0].same_as(where.args[2]):
+                return True, where.args[2]
+        return False, expr
+
+    def _scores(
+        self, expr: relax.Expr, name: str
+    ) -> tuple[relax.Call, float, relax.Expr | None] | None:
+        """The product behind the scores, their factor, and the sum of what is added to them."""
+        scale, mask = 1.0, None
+        for _ in range(8):
+            call = self.producer.get(expr) if isinstance(expr, relax.Var) else None
+            if call is None:
+                return None
+            if call.op.name == "relax.matmul":
+                return call, scale, mask
+            factor = _factor(call)
+            if factor is not None:
+                expr, scale = factor[0], scale * factor[1]
+                continue
+            term = self._term(call, name) if scale == 1.0 else None
+            if term is None:
+                return None
+            expr, added = term
+            mask = added if mask is None else self.emit(relax.op.add(mask, added), name)
+        return None
+
+    def _term(self, call: relax.Call, name: str) -> tuple[relax.Expr, relax.Expr] | None:
+        """The scores and what is added to them."""
+        if call.op.name == "relax.add":
+            for scores, added in (call.args, reversed(call.args)):
+                if isinstance(scores, relax.Var) and scores in self.producer:
+                    if shape_of(scores) == shape_of(call) and self._is_score(scores):
+                        return scores, added
+        if call.op.name == "relax.where":
+            test, kept, other = call.args
+            for scores, least, first in ((kept, other, 0.0), (other, kept, None)):
+                value = _number(least)
+                if value is not None and value <= LARGE and self._is_score(scores):
+                    zero, low = (constant(np.array(n, np.float32)) for n in (0.0, value))
+                    pair = (zero, low) if first == 0.0 else (low, zero)
+                    return scores, self.emit(relax.op.where(test, *pair), name)
+        return None
+
+    def _is_score(self, expr: relax.Expr) -> bool:
+        """Whether a product stands behind element-wise calls."""
+        call = self.producer.get(expr) if isinstance(expr, relax.Var) else None
+        for _ in range(8):
+            if call is None or call.op.name == "relax.matmul":
+                return call is not None
+            if call.op.name not in ("relax.add", "relax.where", "relax.multiply", "relax.divide"):
+                return False
+            behind = [self.producer.get(a) for a in call.args if isinstance(a, relax.Var)
+                      and shape_of(a) == shape_of(call)]  # fmt: skip
+            call = next((b for b in behind if b is not None), None)
+        return False
+
+    def _view(self, expr: relax.Expr) -> _View:
+        """The tensor as strides over the earliest variable that has its elements in place."""
+        chain: list[relax.Call] = []
+        best = _viewed(expr, chain)
+        assert best is not None
+        while (call := self.producer.get(expr)) is not None:
+            factor = _factor(call)
+            if factor is None and call.op.name not in (*VIEWS, "relax.permute_dims",
+                                                       "relax.strided_slice"):  # fmt: skip
+                break
+            chain.insert(0, call)
+            expr = factor[0] if factor is not None else call.args[0]
+            if (view := _viewed(expr, chain)) is None:
+                break
+            best = view
+        return best
+
+
+def _viewed(root: relax.Expr, chain: list[relax.Call]) -> _View | None:
+    """What a chain of calls selects of `root`, by numpy's views; None: it needs a copy."""
+    shape = shape_of(root)
+    steps = [4 * math.prod(shape[n + 1 :]) for n in range(len(shape))]
+    memory = np.empty(1, np.float32)
+    array, factor = as_strided(memory, shape, steps), 1.0
+    for call in chain:
+        scaled = _factor(call)
+        if scaled is not None:
+            factor *= scaled[1]
+        elif call.op.name == "relax.permute_dims":
+            array = array.transpose(_axes(call))
+        elif call.op.name == "relax.strided_slice":
+            if (cut := _slices(call, array.shape)) is None:
+                return None
+            array = array[cut]
+        else:
+            try:
+                array = array.reshape(shape_of(call), copy=False)
+            except ValueError:
+                return None
+    start = array.__array_interface__["data"][0] - memory.__array_interface__["data"][0]
+    return _View(root, start // 4, tuple(s // 4 for s in array.strides), factor)
+
+
+def _slices(call: relax.Call, shape: tuple[int, ...]) -> tuple[slice, ...] | None:
+    axes, begin, end = (integers(a) for a in call.args[1:4])
+    steps = integers(call.args[4]) if len(call.args) > 4 else [1] * len(axes)
+    if any(step != 1 for step in steps):
+        return None
+    cut = [slice(None)] * len(shape)
+    for axis, first, last in zip(axes, begin, end, strict=True):
+        cut[axis] = slice(first, last)
+    return tuple(cut)
+
+
+def _axes(call: relax.Call) -> list[int]:
+    rank = len(shape_of(call))
+    axes = call.attrs.axes
+    return [int(a) % rank for a in axes] if axes is not None else list(reversed(range(rank)))
+
+
+def _number(expr: relax.Expr) -> float | None:
+    """The value of a constant of one element."""
+    array = array_of(expr)
+    return float(array.reshape(-1)[0]) if array is not None and array.size == 1 else None
+
+
+def _factor(call: relax.Call) -> tuple[relax.Expr, float] | None:
+    """What is multiplied by a number, and the number."""
+    if call.op.name == "relax.multiply":
+        for data, factor in (call.args, reversed(call.args)):
+            number = _number(factor)
+            if number is not None and shape_of(data) == shape_of(call):
+                return data, number
+    if call.op.name == "relax.divide" and shape_of(call.args[0]) == shape_of(call):
+        number = _number(call.args[1])
+        return (call.args[0], 1.0 / number) if number else None
+    return None
+
+
+def _broadcast_strides(shape: tuple[int, ...], full: tuple[int, ...]) -> list[int]:
+    """Elements from one to the next along each axis of `full`, 0 where it is broadcast."""
+    own_strides = [math.prod(shape[n + 1 :]) if e > 1 else 0 for n, e in enumerate(shape)]
+    return [0] * (len(full) - len(shape)) + own_strides
