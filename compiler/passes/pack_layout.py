@@ -167,6 +167,7 @@ class _Packer(Rewriter):
         wide = weight.shape[3] > WIDEST and any(padding)
         if data in self.scattered and data not in self.packed and groups == 1 and not wide:
             return self._gathered(call, self.scattered[data], weight, name)
+        data, gate = self._gated(data, weight) if groups == 1 else (data, None)
         source = (
             self.use(data)
             if in_channels < self.lanes and not self._is_packed(data) and not depthwise
@@ -194,11 +195,36 @@ class _Packer(Rewriter):
             return self.emit(
                 own("neoc.depthwise", [source, constant(packed), *sizes], target, "float32"), name
             )
-        packed = pack_weight(weight, groups, in_channels, self.lanes)
+        packed: relax.Expr = constant(pack_weight(weight, groups, in_channels, self.lanes))
+        if gate is not None:
+            packed = self.emit(relax.op.multiply(packed, self._per_input(gate)), name)
         counts = relax.ShapeExpr([groups, in_channels, weight.shape[0]])
         return self.emit(
-            own("neoc.conv2d", [source, constant(packed), *sizes, counts], target, "float32"), name
+            own("neoc.conv2d", [source, packed, *sizes, counts], target, "float32"), name
         )
+
+    def _gated(self, data: relax.Var, weight: np.ndarray) -> tuple[relax.Var, relax.Var | None]:
+        """x and g of data = x * g, one number a channel: conv(x * g, w) = conv(x, w * g), if there
+        are fewer weights than data and nothing else reads them.
+        """
+        product = self.made.get(data)
+        shape = shape_of(data)
+        if product is None or product.op.name != "relax.multiply" or self.uses[data] > 1:
+            return data, None
+        for x, gate in (product.args, reversed(product.args)):
+            per_channel = isinstance(gate, relax.Var) and shape_of(gate) == (1, shape[1], 1, 1)
+            if self._is_packed(x) and shape_of(x) == shape and per_channel and shape[0] == 1:
+                smaller = weight.size < math.prod(shape)
+                return (x, gate) if smaller and shape[2:] != (1, 1) else (data, None)
+        return data, None
+
+    def _per_input(self, gate: relax.Var) -> relax.Expr:
+        """[1, C, 1, 1] -> [C, 1], as packed weights [panels, KH, KW, C, L] are scaled."""
+        channels = shape_of(gate)[1]
+        flat = self.emit(relax.op.reshape(self._pack(gate), (-1,)), gate.name)
+        if shape_of(flat) != (channels,):
+            flat = self.emit(relax.op.strided_slice(flat, [0], [0], [channels]), gate.name)
+        return self.emit(relax.op.reshape(flat, (channels, 1)), gate.name)
 
     def _gathered(
         self, call: relax.Call, data: Scattered, weight: np.ndarray, name: str

@@ -109,3 +109,20 @@ def test_channels_may_lie_anywhere(profile: Profile, batch: int) -> None:
     whole = np.concatenate([np.maximum(ones[0], 0), ones[1]], 1)[:, order][:, 2:]
     want = conv2d(whole, last, (2, 2), (0, 0, 0, 0), (1, 1), 1)
     check(emit, [x], want, profiles=[profile], seeds=[None, 1], tolerance=1e-5)
+
+
+@pytest.mark.parametrize("profile", [NARROW, WIDE], ids=["8", "16"])
+@pytest.mark.parametrize("channels", [8, 11])
+def test_a_gate_of_the_channels_before_it(profile: Profile, channels: int) -> None:
+    a, b = values((channels, 5, 1, 1)), values((6, channels, 3, 3))
+    x = values((1, 5, 9, 10))
+
+    def emit(x: relax.Var) -> relax.Expr:
+        image = R.nn.conv2d(x, relax.const(a))
+        gate = R.sigmoid(R.mean(image, [2, 3], keepdims=True))
+        return R.nn.conv2d(R.multiply(image, gate), relax.const(b), padding=1)
+
+    image = conv2d(x, a, (1, 1), (0, 0, 0, 0), (1, 1), 1)
+    gated = image / (1 + np.exp(-image.mean((2, 3), keepdims=True)))
+    want = conv2d(gated, b, (1, 1), (1, 1, 1, 1), (1, 1), 1)
+    check(emit, [x], want, profiles=[profile], seeds=[None], tolerance=1e-5)

@@ -58,6 +58,16 @@ def packed(body: str, folder: Path, inputs: str = X, result: str = "y") -> list[
             "a = Conv(x, w) m = GlobalAveragePool(a) g = Sigmoid(m) y = Mul(a, g)",
             ["pack", "conv2d", "mean", "sigmoid", "multiply", "unpack"],
         ),
+        # ... with fewer weights than pixels those of the next convolution are scaled,
+        (
+            "a = Conv(x, w) m = GlobalAveragePool(a) g = Sigmoid(m) b = Mul(a, g) y = Conv(b, w)",
+            [*"pack conv2d mean sigmoid reshape reshape multiply conv2d unpack".split()],
+        ),
+        # ... unless somebody else reads the pixels.
+        (
+            "a = Conv(x, w) m = GlobalAveragePool(a) b = Mul(m, a) c = Conv(b, w) y = Add(b, c)",
+            ["pack", "conv2d", "mean", "multiply", "conv2d", "add", "unpack"],
+        ),
         # Whole panels are put side by side and taken apart.
         (
             "a = Conv(x, w) c = Concat <axis = 1> (a, a) y = Relu(c)",
