@@ -195,12 +195,12 @@ class _Packer(Rewriter):
             return self.emit(
                 own("neoc.depthwise", [source, constant(packed), *sizes], target, "float32"), name
             )
-        packed: relax.Expr = constant(pack_weight(weight, groups, in_channels, self.lanes))
+        panels: relax.Expr = constant(pack_weight(weight, groups, in_channels, self.lanes))
         if gate is not None:
-            packed = self.emit(relax.op.multiply(packed, self._per_input(gate)), name)
+            panels = self.emit(relax.op.multiply(panels, self._per_input(gate)), name)
         counts = relax.ShapeExpr([groups, in_channels, weight.shape[0]])
         return self.emit(
-            own("neoc.conv2d", [source, packed, *sizes, counts], target, "float32"), name
+            own("neoc.conv2d", [source, panels, *sizes, counts], target, "float32"), name
         )
 
     def _gated(self, data: relax.Var, weight: np.ndarray) -> tuple[relax.Var, relax.Var | None]:
