@@ -57,7 +57,7 @@ class DirectConv(Template):
         few = 1 - point["columns"] * 1e-6  # of equals the widest
         busy = cycles(shape, point["vectors"], point["columns"], profile)
         first = busy / (shape.out_height if shape.mode == "rows" else 1)
-        return busy * few / (0.95 + 0.05 * streams) + waiting(shape.weight_bytes, first)
+        return busy * few / (0.95 + 0.05 * streams) + waiting(shape.weight_bytes, first / 2)
 
     def apply(self, work: Workload, profile: Profile, point: Point, name: str) -> tirx.PrimFunc:
         shape = Geometry.of(work)

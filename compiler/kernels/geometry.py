@@ -17,7 +17,7 @@ UNROLLED_TAPS = 640  # pixels x taps that may be written out so
 WIDEST = 11  # kernel columns written out; wider kernels are looped over and come without padding
 BLOCK = 64  # columns of one task of a 1x1 convolution
 FMA_LATENCY, FMA_PER_CYCLE, LOADS_PER_CYCLE = 4, 2, 2
-MEMORY = 6  # bytes a cycle that all cores together read from memory
+MEMORY = 7  # bytes a cycle that all cores together read from memory
 
 
 def pair(sizes: relax.ShapeExpr) -> tuple[int, int]:
@@ -175,7 +175,7 @@ def cycles(shape: Geometry, vectors: int, columns: int, profile: Profile) -> flo
 
 def waiting(weight_bytes: int, hidden: float) -> float:
     """Cycles that a kernel waits for weights that no cache holds. hidden: cycles of its arithmetic
-    while it reads them for the first time, of which it takes half for them.
+    that go on meanwhile.
     """
     reading = weight_bytes / MEMORY
-    return max(reading - hidden / 2, reading / 4)
+    return max(reading - hidden, reading / 4)

@@ -4,40 +4,42 @@ from __future__ import annotations
 
 from collections import Counter
 
-from compiler.kernels.geometry import FMA_LATENCY, FMA_PER_CYCLE, LOADS_PER_CYCLE, waiting
+from compiler.kernels.geometry import FMA_LATENCY, FMA_PER_CYCLE, waiting
 from compiler.kernels.winograd_stages import Tiling
 from targets import Profile
 
 REGISTER_TILE = 30  # cycles to clear and to store one
 REGION = 2000  # cycles to start and end a parallel region
+LOADS = 1.6  # a cycle, where most spread a scalar: 13 tiles by 1 vector are slower than 6 by 2
 SPILLED = 8  # bytes a cycle between L2 and what lies behind it
+NEAR = 24  # bytes a cycle out of L2
 TRANSFORM = 1.3  # what a transform takes over its stores and arithmetic
 
 
 def estimate(t: Tiling, staged: bool, profile: Profile) -> float:
     cores = profile.cores
     units = t.planes * t.groups
-    pass_cycles = _pass(t)
-    if staged:
-        tiles: float = -(-t.count // cores)
-        runs: float = t.held // t.rows * -(-units // cores) / units
-    else:
-        tiles = min(-(-t.blocks // cores) * t.block, t.count)
-        runs = -(-tiles // t.rows)
-    products = runs * pass_cycles
+    share: float = -(-units // cores) / units if staged else 1
+    passes = 1 if staged else -(-t.blocks // cores)  # over the weights
+    tiles = t.count / cores if staged else min(passes * t.block, t.count)
+    runs = t.held // t.rows if staged else -(-tiles // t.rows)
     weight_bytes = 4 * t.planes * t.shape.reach * t.width
-    wait = waiting(weight_bytes, products / max(runs if not staged else t.held // t.rows, 1))
+    far = SPILLED if 2 * weight_bytes > profile.l2_bytes else NEAR
+    first = _pass(t, far) * share
+    products = passes * first + (runs - passes) * _pass(t, NEAR) * share
+    wait = waiting(weight_bytes, first)
     return products + tiles * _transforms(t) + wait + _traffic(t, staged, tiles, profile)
 
 
-def _pass(t: Tiling) -> float:
-    """One register tile of every group of every plane."""
+def _pass(t: Tiling, bandwidth: float) -> float:
+    """One register tile of every group of every plane; bandwidth: of the weights."""
     s = t.shape
     groups = Counter({t.vectors: s.panels // t.vectors, s.panels % t.vectors: 1})
     del groups[0]
 
     def tile(v: int) -> float:
-        step = max(t.rows * v / FMA_PER_CYCLE, (t.rows + v) / LOADS_PER_CYCLE, FMA_LATENCY)
+        arithmetic, loads = t.rows * v / FMA_PER_CYCLE, (t.rows + v) / LOADS
+        step = max(arithmetic, loads, FMA_LATENCY, v * s.lanes * 4 / bandwidth)
         return step * s.reach + REGISTER_TILE
 
     return t.planes * sum(tile(v) * count for v, count in groups.items())

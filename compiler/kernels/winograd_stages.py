@@ -140,14 +140,16 @@ class Stages:
         s, t = self.shape, self.tiling
         image, y, x = self._corner(tile)
         top, left = T.bind(y - s.padding[0]), T.bind(x - s.padding[1])
-        plane = T.bind((image * (t.depth // s.lanes) + chunk) * (s.height * s.width))
+        area = s.height * s.width * s.lanes
+        plane = T.bind(image * (int(self.data.shape[0]) // s.batch) + chunk * area)
         high, wide = self.down.samples, self.across.samples
         held = registers(high * wide, s.lanes)
         zero = tirx.Broadcast(tirx.const(0.0, "float32"), s.lanes)
 
+        start = T.bind(plane + (top * s.width + left) * s.lanes)
+
         def at(i: Expr, j: int) -> Expr:
-            pixel = plane + (top + i) * s.width + left + j
-            return self.data[vector_at(pixel * s.lanes, s.lanes)]
+            return self.data[vector_at(start + i * (s.width * s.lanes) + j * s.lanes, s.lanes)]
 
         def masked(i: Expr, j: int) -> Expr:
             row, column = top + i, left + j
