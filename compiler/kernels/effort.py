@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 from tvm import relax
 
+from compiler.kernels.cells import CELLS
 from compiler.kernels.operators import integers, shape_of
 from compiler.kernels.template import Packing
 from compiler.kernels.workload import Workload
@@ -58,6 +59,12 @@ def _packed_depthwise(call: relax.Call) -> int:
     return prod(shape_of(call)) * prod(shape_of(call.args[2])[1:3])
 
 
+def _recurrence(call: relax.Call) -> int:
+    """Every step's product of the state with the recurrent weights."""
+    given, weight = (shape_of(operand) for operand in call.args[1:3])
+    return given[0] * given[1] * prod(weight)
+
+
 MULTIPLICATIONS: Mapping[str, Callable[[relax.Call], int]] = {
     "relax.matmul": _product,
     "neoc.matmul": _product,
@@ -65,4 +72,5 @@ MULTIPLICATIONS: Mapping[str, Callable[[relax.Call], int]] = {
     "neoc.conv2d": _packed_convolution,
     "neoc.gathered_conv2d": _packed_convolution,
     "neoc.depthwise": _packed_depthwise,
+    **dict.fromkeys(CELLS, _recurrence),
 }

@@ -47,6 +47,14 @@ def test_products_of_inputs_and_with_constants(tmp_path: Path) -> None:
     assert [flops(k.work) for k in anchored(text, tmp_path)] == [2 * 5 * 6 * 16]
 
 
+def test_a_recurrent_layer_counts_its_inputs_share_and_its_steps(tmp_path: Path) -> None:
+    weights = {"w": np.ones((1, 64, 8), np.float32), "r": np.ones((1, 64, 16), np.float32)}
+    body = "y, h, c = LSTM<hidden_size = 16>(x, w, r)"
+    text = nets.text("(float[5,1,8] x) => (float[5,1,1,16] y)", body, weights)
+    found = [flops(kernel.work) for kernel in anchored(text, tmp_path)]
+    assert sum(found) == 2 * 5 * (8 * 64 + 16 * 64)
+
+
 def test_a_table_is_read_only_where_it_is_looked_up(tmp_path: Path) -> None:
     table = np.ones((100, 4), np.float32)
     text = nets.text("(int64[3] x) => (float[3,4] y)", "y = Gather(t, x)", {"t": table})
