@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -41,9 +40,9 @@ RESERVE_S, RESERVE_S_PER_BYTE = 20.0, 0.15e-6
 BATCH = 24  # candidates that are compiled between two measurements
 COMPILE_LIMIT_S = 30.0  # of one kernel; usual is a quarter of a second
 FIRST_LIMIT_S = 5.0  # of one run of a kernel about which nothing is known
-SAMPLE_US, MAX_RUNS = 2000.0, 100
-ROUNDS = 8
-HOPELESS, BEHIND = 2.0, 1.15  # times the best: dropped after the first, and the third round
+SAMPLE_US, MIN_RUNS, MAX_RUNS = 2000.0, 3, 100  # of a kernel in one round
+ROUNDS, LINEUP_S = 12, 3.0  # for all candidates of one workload
+BEHIND = {0: 2.0, 2: 1.15, 6: 1.05}  # round -> times the best with which a candidate drops out
 WORTHWHILE = 0.01  # of its time must a round of neighbours gain, or it was a workload's last
 
 
@@ -204,7 +203,7 @@ class _Tuner:
         return set(symbols)
 
     def _lineup(self, subject: Subject) -> list[Kernel]:
-        """The queue's kernels, and beside them the best so far, as their yardstick."""
+        """The queue's kernels, and once more the best so far: it may have had a bad moment."""
         best = [subject.best[1]] if subject.best else []
         subject.tried |= {identity(s) for s in subject.queue}
         schedules = choices.unique([*best, *subject.queue])
@@ -212,15 +211,13 @@ class _Tuner:
         return [Kernel(subject.work.operator, subject.work, s, self.profile) for s in schedules]
 
     def _note(self, subject: Subject, times: Mapping[Any, tuple[float, Schedule]]) -> None:
-        """Times become records, on the scale on which the best was measured before."""
-        best, before = subject.best, subject.us
-        now = times.get(identity(best[1])) if best else None
-        scale = best[0] / now[0] if best and now else 1.0
+        """Times become records. The least of a setting's times counts: noise only adds."""
+        before = subject.us
         new = []
         for mark, (us, schedule) in times.items():
-            if mark not in subject.times:
-                subject.times[mark] = us * scale, schedule
-                new.append(self._record(subject.work, schedule, us * scale))
+            if mark not in subject.times or us < subject.times[mark][0]:
+                subject.times[mark] = us, schedule
+                new.append(self._record(subject.work, schedule, us))
         subject.rounds += 1
         if subject.rounds > 1:
             subject.gain = 1 - subject.us / before
@@ -250,28 +247,27 @@ class _Tuner:
 
 def by_turns(meter: Meter, trials: Mapping[Any, Trial]) -> dict[Any, float]:
     """Microseconds of each kernel that could be measured. Round by round every one has its turn,
-    so that a noisy moment hits all; a time is the least of the rounds' medians.
+    so that a noisy moment hits all, and what is behind soon drops out; a time is the least.
     """
     best: dict[Any, float] = {}
     running = list(trials)
+    enough = time.monotonic() + LINEUP_S
     for number in range(ROUNDS):
         for mark in list(running):
-            lead = min(best.values(), default=0.0)
-            mine = best.get(mark, 0.0)
-            runs = min(max(int(SAMPLE_US / mine), 1), MAX_RUNS) if mine else 1
-            limit_s = FIRST_LIMIT_S if not lead else 1.0 + 20 * max(mine, lead) * runs / 1e6
+            lead, mine = min(best.values(), default=0.0), best.get(mark, 0.0)
+            runs = int(min(max(SAMPLE_US / mine, MIN_RUNS), MAX_RUNS)) if mine else MIN_RUNS
+            limit_s = 1.0 + 20 * max(mine, lead) * runs / 1e6 if lead else FIRST_LIMIT_S
             try:
-                times = meter.times(trials[mark], runs, limit_s)
+                best[mark] = min(*meter.times(trials[mark], runs, limit_s), mine or math.inf)
             except Unmeasured as error:
                 progress.note(f"{error}")
                 running.remove(mark)
                 best.pop(mark, None)
-                continue
-            best[mark] = min(median(times), mine or float("inf"))
-        bound = {0: HOPELESS, 2: BEHIND}.get(number)
-        if bound and best:
-            lead = min(best.values())
-            running = [mark for mark in running if best[mark] <= bound * lead]
+        if number in BEHIND and best:
+            bound = BEHIND[number] * min(best.values())
+            running = [mark for mark in running if best[mark] <= bound]
+        if number >= min(BEHIND) and time.monotonic() > enough:
+            break
     return best
 
 
