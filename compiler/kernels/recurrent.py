@@ -7,8 +7,8 @@
 The gates of a unit stand together, so that a cell is updated in registers. The state is kept
 twice, the old and the new: a step may compute units and rows twice, and the last group and tile
 are moved back to end at the edge. Parallel are either whole sequences (directions and tiles of
-rows, which must not overlap then) or the groups of every step, with a meeting after each (the knob
-`split`).
+rows, which must not overlap then) or, in `parts`, the groups of every step, with a meeting after
+each.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from compiler.kernels.workload import Bound, Workload, operands_of, tensors_of
 from targets import Profile
 
 STEP_CYCLES = 800  # of a parallel region
-UPDATE_CYCLES = 100  # of a vector of cells
-L2_BYTES, L3_BYTES = 24, 10  # a cycle
+UPDATE_CYCLES = 80  # of a vector of cells
+L2_BYTES, L3_BYTES = 30, 10  # a cycle: measured; the L2 cache limits a sequence of one row
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Recurrent(Template):
         return Space({
             "rows": tuple(r for r in range(1, 9) if r <= shape.batch),
             "vectors": tuple(v for v in (1, 2, 3, 4) if v * shape.lanes <= shape.units),
-            "split": (0,) if alone else (0, 1),
+            "parts": (1,) if alone else (1, profile.cores),
         })  # fmt: skip
 
     def cost(self, work: Workload, profile: Profile, point: Point) -> float:
@@ -133,31 +133,31 @@ class Recurrent(Template):
 
 
 def _cycles(shape: Recurrence, point: Point, profile: Profile) -> float:
-    rows, vectors = point["rows"], point["vectors"]
+    rows, vectors, parts = point["rows"], point["vectors"], point["parts"]
     width = vectors * shape.cell.gates
     if width * rows + rows + (rows > 1) > profile.isa.registers:
         return math.inf
-    if not point["split"] and shape.batch % rows:
+    if parts == 1 and shape.batch % rows:
         return math.inf  # tiles of other times would share rows
     tiles = shape.directions * -(-shape.batch // rows)
     groups = shape.groups(vectors)
     weight_bytes = 4 * shape.units * width * shape.lanes
-    if point["split"]:
-        count = -(-tiles * groups // profile.cores)
-        own = weight_bytes * shape.directions * groups // profile.cores
+    if parts > 1:
+        count = -(-tiles * groups // parts)
+        own = weight_bytes * shape.directions * groups // parts
     else:
         count = -(-tiles // profile.cores) * groups
         own = weight_bytes * groups
-    speed = (
-        math.inf
-        if own < profile.l1_bytes // 2
-        else L3_BYTES
-        if own > profile.l2_bytes
-        else L2_BYTES
-    )
+    speeds = ((profile.l1_bytes // 2, math.inf), (profile.l2_bytes, L2_BYTES), (own, L3_BYTES))
+    speed = next(speed for size, speed in speeds if own <= size)
     step = max(width * rows / FMA_PER_CYCLE, (width + rows) / LOADS_PER_CYCLE, FMA_LATENCY)
     group = max(step * shape.units, weight_bytes / speed) + UPDATE_CYCLES * vectors * rows
-    return shape.steps * (group * count + STEP_CYCLES * point["split"])
+    return shape.steps * (group * count + STEP_CYCLES * (parts > 1))
+
+
+def _swing(t: Expr, n: Expr, count: int | Expr) -> Expr:
+    """n, counted from the other end at every second step: what was read last is still near."""
+    return n + t % 2 * (count - 1 - 2 * n)
 
 
 class _Emitter:
@@ -165,7 +165,7 @@ class _Emitter:
         self, shape: Recurrence, point: Point, packed: bool, work: Bound, out: tirx.Buffer
     ) -> None:
         self.shape, self.out, self.packed = shape, out, packed
-        self.rows, self.vectors, self.split = point["rows"], point["vectors"], point["split"]
+        self.rows, self.vectors, self.parts = point["rows"], point["vectors"], point["parts"]
         states = shape.cell.states
         self.projected, self.weight, *rest = work.anchor_buffers()
         self.extra = rest[states:]
@@ -181,14 +181,19 @@ class _Emitter:
             store_value(self.state, start, s.lanes, within, (n * s.directions, 0, 0))
         groups, tiles = s.groups(self.vectors), -(-s.batch // self.rows)
         sequences = s.directions * tiles
-        if self.split:
-            with loop(s.steps) as t, loop(sequences * groups, parallel=True) as task:
-                sequence, group = unravel(task, (sequences, groups))
-                self._tile(t, unravel(sequence, (s.directions, tiles)), group)
+        if self.parts > 1:
+            count = sequences * groups
+            with loop(s.steps) as t, loop(self.parts, parallel=True) as part:
+                first, end = (bound(p * count // self.parts) for p in (part, part + 1))
+                with loop(bound(end - first)) as n:
+                    task = bound(first + _swing(t, n, end - first))
+                    *sequence, group = unravel(task, (s.directions, tiles, groups))
+                    self._tile(t, tuple(sequence), group)
         else:
             with loop(sequences, parallel=True) as sequence, loop(s.steps) as t:
-                with loop(groups) as group:
-                    self._tile(t, unravel(sequence, (s.directions, tiles)), group)
+                with loop(groups) as n:
+                    at = unravel(sequence, (s.directions, tiles))
+                    self._tile(t, at, _swing(t, n, groups))
 
     def _tile(self, t: Expr, sequence: tuple[Expr, ...], group: Expr) -> None:
         """A step of a tile of rows and a group of units."""
