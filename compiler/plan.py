@@ -26,7 +26,7 @@ from compiler.kernels.template import Packing
 from compiler.kernels.workload import operands_of, operator_of
 from compiler.lowered import Kernel, Lowered
 
-IN_PLACE = ("elementwise", "conv2d", "winograd", "depthwise", "pool")  # see in_place()
+IN_PLACE = ("elementwise", "conv2d", "winograd", "depthwise", "pool", "matmul")  # see in_place()
 ALIGNMENT = 64  # bytes; of parts that of a vector
 
 

@@ -36,8 +36,13 @@ def moved_bytes(work: Workload, packing: Mapping[int, Packing]) -> int:
 
 
 def _product(call: relax.Call) -> int:
-    left = call.args[1] if call.op.name == "relax.call_pure_packed" else call.args[0]
-    return prod(shape_of(call)) * shape_of(left)[-1]
+    return prod(shape_of(call)) * shape_of(call.args[0])[-1]
+
+
+def _attention(call: relax.Call) -> int:
+    """Both products; the exponentials are not counted."""
+    batch, heads, rows, keys, depth, width, _ = integers(call.args[-2])
+    return batch * heads * rows * keys * (depth + width)
 
 
 def _convolution(call: relax.Call) -> int:
@@ -67,7 +72,7 @@ def _recurrence(call: relax.Call) -> int:
 
 MULTIPLICATIONS: Mapping[str, Callable[[relax.Call], int]] = {
     "relax.matmul": _product,
-    "neoc.matmul": _product,
+    "neoc.attention": _attention,
     "relax.nn.conv2d": _convolution,
     "neoc.conv2d": _packed_convolution,
     "neoc.gathered_conv2d": _packed_convolution,

@@ -40,7 +40,7 @@ from compiler.kernels.vector import Evaluator
 from compiler.kernels.workload import Workload, operands_of
 from targets import Profile
 
-SERIAL = 20_000  # floating-point operations up to which one thread does all
+REGION = 1000  # cycles a core must save to pay for waking the others
 
 
 class Matmul(Template):
@@ -91,7 +91,8 @@ class Matmul(Template):
             for n, (shape, dtype) in enumerate(work.parameters)
         ]
         with kernel(name, parameters) as (buffers, done):
-            _Emitter(blocks, bool(point["copy"]), work, buffers).emit()
+            parallel = cycles(blocks, bool(point["copy"]), profile) > REGION
+            _Emitter(blocks, bool(point["copy"]), work, buffers).emit(parallel)
         return done[0]
 
 
@@ -120,10 +121,10 @@ class _Emitter:
         self.full = shape_of(work.anchor)
         self.result = bound.result(Value(self.full, "float32", lambda _: self.accumulated))
 
-    def emit(self) -> None:
+    def emit(self, parallel: bool) -> None:
         b = self.blocks
         inner = b.chunks * b.stacks
-        with loop(b.tasks, parallel=self.shape.flops > SERIAL) as task:
+        with loop(b.tasks, parallel) as task:
             self.batch = unravel(T.bind(task // inner), self.shape.batch)
             self.group = T.bind(task // b.stacks % b.chunks * b.chunk)
             self.tile = T.bind(task % b.stacks * b.stack)

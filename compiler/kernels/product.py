@@ -52,10 +52,6 @@ class Product:
     def panels(self) -> int:
         return -(-self.columns // self.lanes)
 
-    @property
-    def flops(self) -> int:
-        return 2 * math.prod(self.batch) * self.rows * self.columns * self.depth
-
 
 def parameter_of(work: Workload, operand: int) -> int | None:
     """The number of the parameter that is an operand of the anchor; None if it is computed."""
@@ -157,7 +153,10 @@ def cycles(blocks: Blocks, copies: bool, profile: Profile) -> float:
     full, narrow = divmod(shape.panels, blocks.vectors)
     widths = {blocks.vectors: full, narrow: 1} if narrow else {blocks.vectors: full}
     heights = Counter(blocks.tiles)
-    far = 1.0 + 0.04 * (4 * blocks.panel > profile.l1_bytes * 3 // 4)
+    bytes_of_panel = 4 * blocks.panel
+    # a panel that just fails to stay in the first cache costs more than one that streams by
+    near = profile.l1_bytes // 2 < bytes_of_panel <= profile.l1_bytes
+    far = 1.0 + (0.12 if near else 0.04 * (bytes_of_panel > profile.l1_bytes))
     far += 0.10 * (4 * (blocks.panel + blocks.span * blocks.stack * blocks.tiles[0])
                    > profile.l2_bytes)  # fmt: skip
 
