@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -14,9 +15,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks import models, suite
+from compiler import knobs
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / ".cache" / "benchmarks"
+TUNE_S = 600
 SOURCES = ("*.py", "*.c", "*.h", "*.map", "*.jsonl")
 
 
@@ -35,14 +38,43 @@ class Network:
 
 @dataclass(frozen=True)
 class How:
-    """threads: as many CPUs the compiler sees. tune_s: its time limit; 0: nothing is measured."""
+    """threads: as many CPUs the compiler sees. tune_s: to measure kernels for at most; 0: none is
+    measured. records: whether earlier measurements count."""
 
     threads: int
     tune_s: int
+    records: bool
 
     @property
     def label(self) -> str:
-        return f"{self.threads}-" + (f"tuned{self.tune_s}" if self.tune_s else "default")
+        kind = f"tuned{self.tune_s}" if self.tune_s else "default"
+        return f"{self.threads}-{kind}" + ("" if self.records else "-fresh")
+
+    @property
+    def arguments(self) -> list[str]:
+        tune = ["--tune", str(self.tune_s)] if self.tune_s else ["--no-tune"]
+        return tune if self.records else [*tune, "--no-records"]
+
+    @property
+    def changed(self) -> float:
+        """When last something changed that makes another artifact."""
+        records = knobs.current().records
+        reads_only = self.records and not self.tune_s and records.exists()
+        return max(_changed(), records.stat().st_mtime) if reads_only else _changed()
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--threads", type=int, default=2, help="to run on (default: 2)")
+    tuning = parser.add_mutually_exclusive_group()
+    tuning.add_argument(
+        "--tune", type=int, default=TUNE_S, metavar="S", help="measure kernels for so long at most"
+    )
+    tuning.add_argument("--no-tune", action="store_true", help="measure no kernels")
+    parser.add_argument("--no-records", action="store_true", help="know no earlier measurements")
+
+
+def how(options: argparse.Namespace) -> How:
+    return How(options.threads, 0 if options.no_tune else options.tune, not options.no_records)
 
 
 def of_suite(name: str) -> Network:
@@ -60,14 +92,13 @@ def compiled(net: Network, how: How) -> tuple[Path, dict[str, Any]]:
     folder = FOLDER / how.label / net.path.parent.name  # two networks may have one name
     archive = folder / f"{net.name}-host.tar.gz"
     said = archive.with_name(f"{archive.name}.json")
-    if not archive.exists() or archive.stat().st_mtime < _changed():
+    if not archive.exists() or archive.stat().st_mtime < how.changed:
         folder.mkdir(parents=True, exist_ok=True)
         shapes = {name: list(array.shape) for name, array in net.feed.items()}
         command = [sys.executable, "-m", "compiler", "compile", "--input", str(net.path)]
         command += ["--framework", "ONNX", "--data-input-config", json.dumps(shapes), "--json"]
         command += ["--target-device", "host", "--output", str(folder)]
-        command += ["--max-runtime", str(how.tune_s)] if how.tune_s else ["--no-tune"]
-        said.write_text(_run(command, how.threads))
+        said.write_text(_run(command + how.arguments, how.threads))
     found: dict[str, Any] = json.loads(said.read_text())
     return archive, found
 

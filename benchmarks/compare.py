@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import models, suite
+from benchmarks import artifacts, models, suite
 from benchmarks.artifacts import How, Network, Wrong, compiled
 from benchmarks.provenance import heading, provenance
 from benchmarks.runners import RUNNERS, Arrays
@@ -28,7 +28,6 @@ from compiler.errors import ServerError
 
 ORACLE = "ort"
 SECONDS = 5.0
-TUNE_S = 600
 LOADING_S = 0.1  # enough for the runner to tell how long loading took, and its memory
 REAL = ("resnet50", "light_resnet50", "light_squeezenet")
 BEHIND = ("best peer / neoc", "compile, s", "archive, MB", "load, ms")
@@ -73,7 +72,7 @@ class Row:
 
 def run(options: argparse.Namespace) -> int:
     """Prints the table row by row. 1: a network has no figures."""
-    how = How(options.threads, 0 if options.no_tune else options.tune)
+    how = artifacts.how(options)
     kinds = ["neoc", *options.peers]
     rows: list[Row] = []
     failed = 0
@@ -90,8 +89,8 @@ def run(options: argparse.Namespace) -> int:
             continue
         rows.append(row)
         print(_line(row.cells()), flush=True)
-    known = provenance(options.threads, versions) | {"tune_s": how.tune_s}
-    print(f"\n{mean(rows)}\n{heading(known)}; medians (minima)")
+    known = provenance(how.threads, versions) | {"tune_s": how.tune_s, "records": how.records}
+    print(f"\n{mean(rows)}\n{heading(known)}; {how.label}; medians (minima)")
     if options.json:
         written = known | {"rows": [asdict(row) for row in rows]}
         options.json.parent.mkdir(parents=True, exist_ok=True)
@@ -157,14 +156,11 @@ def add_options(parser: argparse.ArgumentParser, known: Mapping[str, Any], usual
             raise argparse.ArgumentTypeError(f"no such peer: {', '.join(unknown)}")
         return names
 
+    artifacts.add_options(parser)
     names = f"names with commas between, or all: {', '.join(known)}"
     parser.add_argument("--nets", type=nets, default=usual, help=names)
     parser.add_argument("--peers", type=peers, default="ort,openvino", help="of ort,openvino,torch")
-    parser.add_argument("--threads", type=int, default=2, help="of every rival (default: 2)")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="to time each one for")
-    tuning = parser.add_mutually_exclusive_group()
-    tuning.add_argument("--tune", type=int, default=TUNE_S, metavar="S", help="limit of a compile")
-    tuning.add_argument("--no-tune", action="store_true", help="measure no kernels")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")
 
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import models, peak, suite
-from benchmarks.artifacts import How, compiled, of_suite, real
+from benchmarks import artifacts, models, peak, suite
+from benchmarks.artifacts import compiled, of_suite, real
 from benchmarks.peak import Peak
 from benchmarks.provenance import heading, provenance
 from compiler import bench, calls
@@ -25,7 +25,8 @@ PERCENT = ("% FMA", "% memory")
 
 def run(options: argparse.Namespace) -> int:
     net = (of_suite if options.net in suite.NETS else real)(options.net)
-    archive, _ = compiled(net, How(options.threads, options.tune))
+    how = artifacts.how(options)
+    archive, _ = compiled(net, how)
     highest = peak.measure(options.threads)
     with runner.unpack(archive) as artifact:
         link = artifact.manifest["target"]["link"]
@@ -34,11 +35,12 @@ def run(options: argparse.Namespace) -> int:
     for line in table(rows, highest):
         print(line)
     known = provenance(options.threads, {})
-    print(f"\n{net.name}: {profile.median_ms:.3f} ms a run, {len(rows)} calls; {summary(rows)}")
+    print(f"\n{net.name}, {how.label}: {profile.median_ms:.3f} ms a run, {len(rows)} calls")
+    print(f"time by template: {summary(rows)}")
     print(f"peak: {highest.gflops_per_s} GFLOP/s, {highest.memory_gbytes_per_s} GB/s")
     print(heading(known))
     if options.json:
-        written = known | {"net": net.name, "tune_s": options.tune, "peak": asdict(highest)}
+        written = known | {"net": net.name, "how": how.label, "peak": asdict(highest)}
         written["calls"] = [asdict(row) for row in rows]
         options.json.write_text(json.dumps(written, indent=1) + "\n")
     return 0
@@ -66,7 +68,6 @@ def summary(rows: Sequence[calls.Row]) -> str:
 def add_options(parser: argparse.ArgumentParser) -> None:
     names = [*suite.NETS, *(name for name in models.ROWS if name not in suite.NETS)]
     parser.add_argument("net", choices=names, metavar="NET", help=", ".join(names))
-    parser.add_argument("--threads", type=int, default=2, help="to run on (default: 2)")
+    artifacts.add_options(parser)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="to measure for")
-    parser.add_argument("--tune", type=int, default=0, metavar="S", help="limit of a tuned compile")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures here")

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -42,13 +43,13 @@ def test_an_artifact_is_made_once_for_each_way(
     calls = compiler(monkeypatch, {"seconds": 1.5}, 0)
     monkeypatch.setattr(artifacts, "_changed", lambda: 0.0)
     before = os.sched_getaffinity(0)
-    archive, said = compiled(net, How(1, 0))
+    archive, said = compiled(net, How(1, 0, False))
     assert said == {"seconds": 1.5} and archive.exists()
-    assert compiled(net, How(1, 0)) == (archive, said)
+    assert compiled(net, How(1, 0, False)) == (archive, said)
     assert len(calls) == 1
-    assert compiled(net, How(1, 60))[0] != archive
+    assert compiled(net, How(1, 60, True))[0] != archive
     (first, cpus), (second, _) = calls
-    assert "--no-tune" in first and second[-2:] == ["--max-runtime", "60"]
+    assert first[-2:] == ["--no-tune", "--no-records"] and second[-2:] == ["--tune", "60"]
     assert json.loads(first[first.index("--data-input-config") + 1]) == {"x": [1, 3]}
     assert cpus == 1 and os.sched_getaffinity(0) == before
 
@@ -56,8 +57,8 @@ def test_an_artifact_is_made_once_for_each_way(
 def test_a_changed_compiler_compiles_again(net: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = compiler(monkeypatch, {}, 0)
     monkeypatch.setattr(artifacts, "_changed", lambda: float("inf"))
-    compiled(net, How(1, 0))
-    compiled(net, How(1, 0))
+    compiled(net, How(1, 0, False))
+    compiled(net, How(1, 0, False))
     assert len(calls) == 2
 
 
@@ -66,7 +67,18 @@ def test_the_compilers_own_words_are_passed_on(
 ) -> None:
     compiler(monkeypatch, {"reason": "no kernel"}, 2)
     with pytest.raises(Wrong, match="no kernel"):
-        compiled(net, How(1, 0))
+        compiled(net, How(1, 0, False))
     compiler(monkeypatch, {}, 9)
     with pytest.raises(Wrong, match="status 9"):
-        compiled(net, How(1, 0))
+        compiled(net, How(1, 0, False))
+
+
+def test_new_records_make_another_default(
+    net: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = tmp_path / "records.jsonl"
+    records.write_text("")
+    monkeypatch.setattr(artifacts.knobs, "current", lambda: SimpleNamespace(records=records))
+    monkeypatch.setattr(artifacts, "_changed", lambda: 0.0)
+    assert How(1, 0, True).changed == records.stat().st_mtime
+    assert How(1, 60, True).changed == How(1, 0, False).changed == 0

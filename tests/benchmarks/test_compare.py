@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import artifacts, compare, models, suite
+from benchmarks import artifacts, compare, suite
 from benchmarks.timing import Times
 from compiler.errors import ServerError
 
@@ -87,8 +87,9 @@ def test_a_small_network_from_end_to_end(
 ) -> None:
     monkeypatch.setattr(artifacts, "FOLDER", tmp_path / "cache")
     path = tmp_path / "figures.json"
-    arguments = ["models", "--nets", "magika", "--seconds", "0.1", "--peers", "ort", "--no-tune"]
-    assert command.main([*arguments, "--json", str(path)]) == 0, capsys.readouterr().err
+    arguments = ["models", "--nets", "magika", "--seconds", "0.1", "--peers", "ort"]
+    fresh = ["--no-tune", "--no-records"]
+    assert command.main([*arguments, *fresh, "--json", str(path)]) == 0, capsys.readouterr().err
     written = json.loads(path.read_text())
     [row] = written["rows"]
     assert row["net"] == "magika" and row["relative"] < 1e-3 and row["compile_s"] > 0
@@ -99,12 +100,11 @@ def test_a_small_network_from_end_to_end(
     [archive] = (tmp_path / "cache").rglob("*.tar.gz")
     made = archive.stat().st_mtime_ns
     monkeypatch.setattr(artifacts, "_changed", lambda: 0.0)
-    arguments = ["kernels", "magika", "--seconds", "0.1", "--json", str(path)]
+    arguments = ["kernels", "magika", *fresh, "--seconds", "0.1", "--json", str(path)]
     assert command.main(arguments) == 0
     assert archive.stat().st_mtime_ns == made
     out = capsys.readouterr().out
-    assert "% FMA" in out and "magika: " in out
+    assert "% FMA" in out and "magika, 2-default-fresh: " in out
     calls = json.loads(path.read_text())["calls"]
     assert sum(call["share"] for call in calls) == pytest.approx(1)
     assert any(call["flops"] for call in calls) and all(call["layers"] for call in calls)
-    assert models.ROWS["magika"]
