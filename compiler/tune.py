@@ -39,7 +39,7 @@ USUAL_S = 300  # where the request names no time
 RESERVE_S, RESERVE_S_PER_BYTE = 20.0, 0.15e-6
 BATCH = 24  # candidates that are compiled between two measurements
 COMPILE_LIMIT_S = 30.0  # of one kernel; usual is a quarter of a second
-FIRST_LIMIT_S = 5.0  # of one run of a kernel about which nothing is known
+FIRST_LIMIT_S = 5.0  # of the first runs of a kernel about which nothing is known
 SAMPLE_US, MIN_RUNS, MAX_RUNS = 2000.0, 3, 100  # of a kernel in one round
 ROUNDS, LINEUP_S = 12, 3.0  # for all candidates of one workload
 BEHIND = {0: 2.0, 2: 1.15, 6: 1.05}  # round -> times the best with which a candidate drops out
@@ -141,7 +141,7 @@ class _Tuner:
             while going and time.monotonic() < end:
                 going.sort(key=lambda s: -s.us * s.gain)
                 going = [s for s in self._round(going, meter, end) if self._refill(s)]
-        progress.note(self._state(end))
+                progress.note(self._state(end))
 
     def _refill(self, subject: Subject) -> bool:
         """Neighbours of the best come next, if it is worth while and there are any."""
@@ -182,6 +182,8 @@ class _Tuner:
                 return
             meter.open(library)
             for subject, lineup in zip(batch, lineups, strict=True):
+                if time.monotonic() > end:
+                    return
                 kernels = {identity(k.schedule): k for k in lineup if k.symbol in compiled}
                 trials = {mark: Trial.of(kernel) for mark, kernel in kernels.items()}
                 times = by_turns(meter, trials)

@@ -137,3 +137,13 @@ def test_durations(seconds: float, text: str) -> None:
 )
 def test_sizes(size: float, text: str) -> None:
     assert view.bytes_text(size) == text
+
+
+def test_tuning_shows_how_far_it_is() -> None:
+    board, now = view.Board(time.monotonic(), limit_s=None), time.monotonic()
+    for event in (Event("phase", "tune", None, now), Event("value", "tuning", "best 4 ms", now)):
+        board.add(event)
+    console = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=60)
+    console.print(board.render())
+    assert isinstance(console.file, io.StringIO)
+    assert "best 4 ms" in console.file.getvalue()
