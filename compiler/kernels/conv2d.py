@@ -27,6 +27,7 @@ from tvm.script.ir_builder import tirx as T
 from compiler.kernels.emit import kernel, loop, registers, vector_at
 from compiler.kernels.geometry import BLOCK, WIDEST, Geometry, cycles, even, fits, waiting
 from compiler.kernels.template import Point, Space, Template
+from compiler.kernels.tile import LINE, prefetch
 from compiler.kernels.value import ZERO, Expr, Value
 from compiler.kernels.vector import Evaluator
 from compiler.kernels.workload import Bound, Workload
@@ -35,7 +36,7 @@ from targets import Profile
 
 class DirectConv(Template):
     name = "conv2d"
-    version = 2
+    version = 3
 
     def accepts(self, work: Workload, profile: Profile) -> bool:
         return work.operator in ("neoc.conv2d", "neoc.gathered_conv2d")
@@ -70,10 +71,11 @@ class DirectConv(Template):
 
 @dataclass(frozen=True)
 class _Tile:
-    """Output pixels computed together: offsets (y, x) from a corner. border: the corner's column,
-    if near one.
+    """Output pixels computed together: offsets (y, x) from a corner. number: of the tile among
+    those of an image. border: the corner's column, if near one.
     """
 
+    number: Expr | int
     y: Expr | int
     x: Expr | int
     pixels: tuple[tuple[int, int], ...]
@@ -106,6 +108,7 @@ class _Emitter:
         self.table = table[0] if table else None
         self.out = out
         self.nothing: Expr = ZERO  # 0, but known at run time only
+        self.ahead: list[Expr] = []  # weights to fetch in every block of channels
         self.accumulated = tirx.Var("accumulated", "float32")
         anchor_shape = (shape.batch, shape.panels, shape.out_height, shape.out_width, shape.lanes)
         anchor = Value(anchor_shape, "float32", lambda _: self.accumulated)
@@ -146,8 +149,9 @@ class _Emitter:
         if self.mode == "image":
             pixels = [(y, x) for y in range(s.out_height) for x in range(s.out_width)]
             start = 0
-            for count in even(len(pixels), self.columns):
-                self._tile(n, panel, vectors, _Tile(0, 0, tuple(pixels[start : start + count])))
+            for number, count in enumerate(even(len(pixels), self.columns)):
+                tile = _Tile(number, 0, 0, tuple(pixels[start : start + count]))
+                self._tile(n, panel, vectors, tile)
                 start += count
         elif self.mode == "flat":
             self._block(n, panel, piece, vectors)
@@ -159,14 +163,12 @@ class _Emitter:
         width = self.shape.out_width
 
         def columns(start: Expr, count: int) -> None:
-            tiles = even(count, self.columns)
-            first = 0
-            for size, run in _runs(tiles):
+            number, first = piece * -(-BLOCK // self.columns), 0
+            for size, run in _runs(even(count, self.columns)):
                 with loop(run) as i:
-                    self._tile(
-                        n, panel, vectors, _Tile(0, T.bind(start + first + i * size), _across(size))
-                    )
-                first += size * run
+                    x = T.bind(start + first + i * size)
+                    self._tile(n, panel, vectors, _Tile(number + i, 0, x, _across(size)))
+                number, first = number + run, first + size * run
 
         full, rest = divmod(width, BLOCK)
         if not rest or not full:
@@ -194,12 +196,14 @@ class _Emitter:
             else:
                 segments.append((first, size, 1, inside))
             first += size
+        number = y * len(even(s.out_width, self.columns))
         for start, size, run, inside in segments:
             with loop(run) as i:
                 at = T.bind(start + i * size) if run > 1 else start
-                self._tile(
-                    n, panel, vectors, _Tile(y, at, _across(size), None if inside else start)
-                )
+                border = None if inside else start
+                tile = _Tile(number + i, y, at, _across(size), border)
+                self._tile(n, panel, vectors, tile)
+            number = number + run
 
     def _tile(self, n: Expr, panel: Expr, vectors: int, tile: _Tile) -> None:
         lanes, count = self.shape.lanes, len(tile.pixels) * vectors
@@ -210,9 +214,28 @@ class _Emitter:
                 tirx.Broadcast(tirx.const(0.0, "float32"), lanes),
                 [vector_at(i * lanes, lanes)],
             )
+        self.ahead = self._lines_ahead(tile, vectors) if self.panels_first else []
         for taps, ky in self._kernel_rows(tile):
             self._accumulate(acc, n, panel, vectors, tile, taps, ky)
         self._store(acc, n, panel, vectors, tile)
+
+    def _lines_ahead(self, tile: _Tile, vectors: int) -> list[Expr]:
+        """Which lines of the next task's weights a tile fetches while it reads a block of channels:
+        its share of them, as elements from those that it reads.
+        """
+        s = self.shape
+        column = s.reach * s.lanes
+        each = max(s.block * s.lanes * 4 // LINE, 1)  # lines of a panel
+        tiles = len(even(s.out_width, self.columns)) * s.out_height
+        share = -(-vectors * each // tiles)
+        lines = [T.bind((tile.number * share + n) % (vectors * each)) for n in range(share)]
+        return [
+            T.bind(
+                (line // each + vectors) * s.kernel[0] * s.kernel[1] * column
+                + line % each * LINE // 4
+            )
+            for line in lines
+        ]
 
     def _kernel_rows(self, tile: _Tile) -> Iterator[tuple[Taps, Expr | int]]:
         """The rows of the kernel that meet the image, with the taps of each."""
@@ -294,7 +317,11 @@ class _Emitter:
                         slot = vector_at((i * vectors + v) * lanes, lanes)
                         T.buffer_store(acc, acc[slot] + x * w[v], [slot])
 
-            self._channels(n, panel, start, channel)
+            def fetch(c: Expr) -> None:
+                for offset in self.ahead:
+                    prefetch(self.weight, weights + c * lanes + offset)
+
+            self._channels(n, panel, start, channel, fetch)
 
         alike = self.mode != "image" and tile.border is None and s.kernel[1] > 1
         if alike or s.kernel[1] > WIDEST:
@@ -306,10 +333,15 @@ class _Emitter:
                 channels(kx, corner, here)
 
     def _channels(
-        self, n: Expr, panel: Expr, corner: Expr | int, body: Callable[[Expr, Expr], None]
+        self,
+        n: Expr,
+        panel: Expr,
+        corner: Expr | int,
+        body: Callable[[Expr, Expr], None],
+        block: Callable[[Expr], None],
     ) -> None:
         """body(the tile's corner in the data, the channel's number in the weights) for every
-        channel within reach.
+        channel within reach, block(number) before each whole block of them.
         """
         s = self.shape
         plane = s.height * s.width
@@ -330,6 +362,7 @@ class _Emitter:
             if whole:
                 with loop(whole) as chunk:
                     base = T.bind(image + chunk * (plane * s.block))
+                    block(chunk * s.block)
                     with loop(s.block) as inner:
                         body(base + inner, chunk * s.block + inner)
             if rest:
