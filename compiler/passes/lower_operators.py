@@ -7,6 +7,7 @@ cumsum         -> across rows, or in blocks
 permute_dims   -> a reshape where it only moves axes of extent 1
 matmul         -> of matrices
 image.resize2d -> neoc.resize with tables of elements and weights
+conv2d         -> of the pixels that it reads, close together, where it is 1x1 with strides
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class _Lowerer(Rewriter):
             "relax.nn.log_softmax": self._softmax,
             "relax.nn.layer_norm": self._layer_norm,
             "relax.image.resize2d": self._resize,
+            "relax.nn.conv2d": self._conv2d,
         }
 
     def visit(self, var: relax.Var, value: relax.Expr) -> relax.Expr:
@@ -68,6 +70,18 @@ class _Lowerer(Rewriter):
             copy = result if known else relax.op.astype(result, result.ty.dtype)
             results.append(result if known else self.emit(copy, "copy"))
         return relax.Tuple(results)
+
+    def _conv2d(self, call: relax.Call, name: str) -> relax.Expr | None:
+        """Every panel of output channels reads them all: they should fit into a cache."""
+        a = call.attrs
+        strides, (height, width) = [int(v) for v in a.strides], shape_of(call.args[1])[2:]
+        if (height, width) != (1, 1) or strides == [1, 1] or any(int(p) for p in a.padding):
+            return None
+        data = self.use(call.args[0])
+        every = relax.op.strided_slice(data, [2, 3], [0, 0], shape_of(data)[2:], strides)
+        pixels = self.emit(every, name)
+        weight = self.use(call.args[1])
+        return self.emit(relax.op.nn.conv2d(pixels, weight, groups=int(a.groups)), name)
 
     def _split(self, call: relax.Call, name: str) -> relax.Expr:
         data = self.use(call.args[0])

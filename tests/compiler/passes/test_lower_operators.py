@@ -76,3 +76,13 @@ def test_what_has_kernels_is_left_alone(tmp_path: Path) -> None:
     text = nets.text("(float[2, 3] x) => (float[2, 3] y)", "a = Relu(x) y = Exp(a)")
     module = nets.load(text, tmp_path).module
     tvm.ir.assert_structural_equal(lower_operators(module), module)
+
+
+def test_a_pointwise_convolution_reads_only_the_pixels_it_needs(tmp_path: Path) -> None:
+    text = nets.text(
+        "(float[1, 2, 5, 4] x) => (float[1, 3, 3, 2] y)",
+        "y = Conv <strides = [2, 2]> (x, w)",
+        {"w": random(3, 2, 1, 1)},
+    )
+    operators = lowered(text, tmp_path, random(1, 2, 5, 4))
+    assert operators == ["relax.strided_slice", "relax.nn.conv2d"]
