@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from compiler.kernels.geometry import FMA_LATENCY, FMA_PER_CYCLE, waiting
+from compiler.kernels.geometry import FMA_LATENCY, FMA_PER_CYCLE, MEMORY, waiting
 from compiler.kernels.winograd_stages import Tiling
 from targets import Profile
 
@@ -60,9 +60,13 @@ def _transforms(t: Tiling) -> float:
 
 
 def _traffic(t: Tiling, staged: bool, tiles: float, profile: Profile) -> float:
-    """What does not stay in the L2 cache between the stages: it is written and read once."""
+    """What does not stay in the L2 caches between the stages: it is written and read once."""
+    cores = profile.cores
     moved = 8 * t.planes * tiles * (t.depth + t.width)
-    held = 4 * t.planes * t.held * (t.depth + t.width)
-    if staged:
-        return moved / SPILLED * (1 - 1 / profile.cores) + 3 * REGION
-    return moved / SPILLED * max(0.0, 1 - 0.9 * profile.l2_bytes / held) + REGION
+    held = 4 * t.planes * t.held * (t.depth + t.width)  # by all cores together, or by each
+    near = profile.l2_bytes * (cores if staged else 1)
+    crossing = 1 - 1 / cores if staged else 0.0
+    far = moved * max(crossing, 1 - 0.9 * near / held)
+    last = max(profile.l3_bytes, near)
+    bandwidth = SPILLED if 2 * held * (1 if staged else cores) < last else MEMORY / cores
+    return far / bandwidth + REGION * (3 if staged else 1)
