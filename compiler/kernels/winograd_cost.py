@@ -14,6 +14,7 @@ LOADS = 1.6  # a cycle, where most spread a scalar: 13 tiles by 1 vector are slo
 SPILLED = 8  # bytes a cycle between L2 and what lies behind it
 NEAR = 24  # bytes a cycle out of L2
 TRANSFORM = 1.3  # what a transform takes over its stores and arithmetic
+HOLDING = 2e-9  # more for each byte of workspace: of equals the one that needs less memory
 
 
 def estimate(t: Tiling, staged: bool, profile: Profile) -> float:
@@ -27,8 +28,15 @@ def estimate(t: Tiling, staged: bool, profile: Profile) -> float:
     far = SPILLED if 2 * weight_bytes > profile.l2_bytes else NEAR
     first = _pass(t, far) * share
     products = passes * first + (runs - passes) * _pass(t, NEAR) * share
-    wait = waiting(weight_bytes, first)
-    return products + tiles * _transforms(t) + wait + _traffic(t, staged, tiles, profile)
+    # Where every core reads all of the weights, their fetching ahead hides less.
+    wait = waiting(weight_bytes, first if staged else first / 2)
+    transforms = tiles * _transforms(t) + _traffic(t, staged, tiles, profile)
+    return (products + transforms + wait) * (1 + HOLDING * _held(t))
+
+
+def _held(t: Tiling) -> int:
+    """Bytes of one workspace."""
+    return 4 * t.planes * t.held * (t.depth + t.width)
 
 
 def _pass(t: Tiling, bandwidth: float) -> float:
@@ -63,7 +71,7 @@ def _traffic(t: Tiling, staged: bool, tiles: float, profile: Profile) -> float:
     """What does not stay in the L2 caches between the stages: it is written and read once."""
     cores = profile.cores
     moved = 8 * t.planes * tiles * (t.depth + t.width)
-    held = 4 * t.planes * t.held * (t.depth + t.width)  # by all cores together, or by each
+    held = _held(t)  # by all cores together, or by each
     near = profile.l2_bytes * (cores if staged else 1)
     crossing = 1 - 1 / cores if staged else 0.0
     far = moved * max(crossing, 1 - 0.9 * near / held)
