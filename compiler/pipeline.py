@@ -19,6 +19,7 @@ from compiler.kernels.workload import Workload
 from compiler.lowered import Kernel, Lowered
 from compiler.passes.channel_shuffle import channel_shuffle
 from compiler.passes.find_attention import find_attention
+from compiler.passes.find_norms import find_norms
 from compiler.passes.fold_affine import fold_affine
 from compiler.passes.fuse import fuse
 from compiler.passes.join_parts import join_parts
@@ -51,6 +52,7 @@ def phases(profile: Profile) -> list[Phase]:
                 channel_shuffle,
                 find_attention,
                 deduplicate,
+                find_norms,
             ),
         ),
         Phase("layout", (layout, open_windows)),

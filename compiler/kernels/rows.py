@@ -1,10 +1,11 @@
-"""Softmax, log-softmax and layer normalisation: a task does one row, which stays in its cache
+"""Softmax, log-softmax, layer and RMS normalisation: a task does one row, which stays in its cache
 between the passes.
 
     softmax:     m = max x;  out = exp(x - m), s = sum of it;  out = out / s
     log-softmax: m = max x;  s = sum exp(x - m);  out = x - (m + log s)
     layer norm:  mean;  variance around it;
                  out = (x - mean) / sqrt(variance + epsilon) * gamma + beta
+    RMS norm:    out = x / sqrt(mean of squares + epsilon) * gamma
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Rows(Template):
 def _axes(work: Workload) -> list[int]:
     assert work.anchor is not None
     rank = len(shape_of(work.anchor))
-    if work.operator == "relax.nn.layer_norm":
+    if work.operator in ("relax.nn.layer_norm", "relax.nn.rms_norm"):
         return sorted(int(a) % rank for a in work.anchor.attrs.axes)
     return [int(work.anchor.attrs.axis) % rank]
 
@@ -203,8 +204,28 @@ def _layer_norm(work: Workload, bound: Bound, row: _Row) -> None:
     row.store(_result(work, bound, row, normal))
 
 
+def _rms_norm(work: Workload, bound: Bound, row: _Row) -> None:
+    assert work.anchor is not None
+    source, gamma = bound.operands()
+    count = tirx.const(float(row.extent), row.dtype)
+
+    def squared(i: Expr) -> Expr:
+        value = source.at(row.index(i))
+        return value * value
+
+    mean = T.bind(row.reduce(SUM, squared) / count)
+    epsilon = tirx.const(float(work.anchor.attrs.epsilon), row.dtype)
+    scale = T.bind(tirx.const(1.0, row.dtype) / tirx.sqrt(mean + epsilon))
+
+    def normal(i: Expr) -> Expr:
+        return source.at(row.index(i)) * scale * gamma.at(unravel(i, row.inner))
+
+    row.store(_result(work, bound, row, normal))
+
+
 EMITTERS: dict[str, Callable[[Workload, Bound, _Row], None]] = {
     "relax.nn.softmax": _softmax,
     "relax.nn.log_softmax": _log_softmax,
     "relax.nn.layer_norm": _layer_norm,
+    "relax.nn.rms_norm": _rms_norm,
 }

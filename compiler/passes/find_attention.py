@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import as_strided
 from tvm import relax, tirx
 
 from compiler.kernels.operators import VIEWS, integers, shape_of
-from compiler.passes.rewriter import Rewriter, array_of, constant, own
+from compiler.passes.rewriter import Rewriter, constant, number_of, own
 
 LARGE = -1e30  # what a mask puts in place of a score: absorbs any score that it is added to
 
@@ -112,7 +112,7 @@ class _Finder(Rewriter):
     def _without_nan(self, expr: relax.Expr) -> tuple[bool, relax.Expr]:
         """where(isnan(x), 0, x) -> True, x"""
         where = self._made_by(expr, "relax.where")
-        if where is not None and _number(where.args[1]) == 0.0:
+        if where is not None and number_of(where.args[1]) == 0.0:
             test = self._made_by(where.args[0], "relax.isnan")
             if test is not None and test.args[0].same_as(where.args[2]):
                 return True, where.args[2]
@@ -150,7 +150,7 @@ class _Finder(Rewriter):
         if call.op.name == "relax.where":
             test, kept, other = call.args
             for scores, least, first in ((kept, other, 0.0), (other, kept, None)):
-                value = _number(least)
+                value = number_of(least)
                 if value is not None and value <= LARGE and self._is_score(scores):
                     zero, low = (constant(np.array(n, np.float32)) for n in (0.0, value))
                     pair = (zero, low) if first == 0.0 else (low, zero)
@@ -230,21 +230,15 @@ def _axes(call: relax.Call) -> list[int]:
     return [int(a) % rank for a in axes] if axes is not None else list(reversed(range(rank)))
 
 
-def _number(expr: relax.Expr) -> float | None:
-    """The value of a constant of one element."""
-    array = array_of(expr)
-    return float(array.reshape(-1)[0]) if array is not None and array.size == 1 else None
-
-
 def _factor(call: relax.Call) -> tuple[relax.Expr, float] | None:
     """What is multiplied by a number, and the number."""
     if call.op.name == "relax.multiply":
         for data, factor in (call.args, reversed(call.args)):
-            number = _number(factor)
+            number = number_of(factor)
             if number is not None and shape_of(data) == shape_of(call):
                 return data, number
     if call.op.name == "relax.divide" and shape_of(call.args[0]) == shape_of(call):
-        number = _number(call.args[1])
+        number = number_of(call.args[1])
         return (call.args[0], 1.0 / number) if number else None
     return None
 

@@ -92,5 +92,11 @@ def array_of(expr: relax.Expr) -> np.ndarray | None:
     return np.asarray(expr.value.numpy()) if isinstance(expr, GenericConst) else None
 
 
+def number_of(expr: relax.Expr) -> float | None:
+    """The value of a constant of one element."""
+    array = array_of(expr)
+    return float(array.reshape(-1)[0]) if array is not None and array.size == 1 else None
+
+
 def constant(array: np.ndarray) -> GenericConst:
     return relax.const(np.ascontiguousarray(array), str(array.dtype))
