@@ -21,6 +21,7 @@ from compiler.kernels.scan import Scan
 from compiler.kernels.scatter import Scatter
 from compiler.kernels.search import Choice
 from compiler.kernels.template import Schedule, Template
+from compiler.kernels.transpose import Transpose
 from compiler.kernels.winograd import Winograd
 from compiler.kernels.workload import Workload
 from targets import Profile
@@ -41,6 +42,7 @@ FAMILIES: tuple[tuple[Template, ...], ...] = (
     (Scan(),),
     (Scatter(),),
     (Pieces(),),
+    (Transpose(),),
     (Elementwise(),),
 )
 
