@@ -92,7 +92,9 @@ def run(options: argparse.Namespace) -> int:
     known = provenance(how.threads, versions) | {"tune_s": how.tune_s, "records": how.records}
     print(f"\n{mean(rows)}\n{heading(known)}; {how.label}; medians (minima)")
     if options.json:
-        written = known | {"rows": [asdict(row) for row in rows]}
+        ratios = [{"ratio": row.ratio("median_ms")} for row in rows]
+        members = [asdict(row) | ratio for row, ratio in zip(rows, ratios, strict=True)]
+        written = known | {"rows": members, "summary": mean(rows)}
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(written, indent=1) + "\n")
     return 1 if failed else 0

@@ -78,6 +78,7 @@ def test_a_failure_is_told_and_the_others_go_on(
     assert out.splitlines()[2].startswith("| net | 2 (1) |")
     written = json.loads(path.read_text())
     assert written["tune_s"] == 7 and written["threads"] == 2 and written["date"]
+    assert written["rows"][0]["ratio"] == 1.5 and "1 networks" in written["summary"]
     assert written["rows"][0]["rivals"]["ort"]["times"]["median_ms"] == 4
 
 
