@@ -17,6 +17,7 @@ UNROLLED_TAPS = 640  # pixels x taps that may be written out so
 WIDEST = 11  # kernel columns written out; wider kernels are looped over and come without padding
 BLOCK = 64  # columns of one task of a 1x1 convolution
 FMA_LATENCY, FMA_PER_CYCLE, LOADS_PER_CYCLE = 4, 2, 2
+TILE, TASK = 20, 60  # cycles around the loops of a tile, and of a task
 MEMORY = 7  # bytes a cycle that all cores together read from memory
 
 
@@ -146,7 +147,7 @@ def fits(vectors: int, columns: int, profile: Profile) -> bool:
 
 def cycles(shape: Geometry, vectors: int, columns: int, profile: Profile) -> float:
     """Estimated cycles of the busiest core: the slowest of arithmetic, loads, latency, and weights
-    from L2.
+    from L2, and what stands around the loops.
     """
 
     def step(v: int, n: int) -> float:
@@ -158,18 +159,16 @@ def cycles(shape: Geometry, vectors: int, columns: int, profile: Profile) -> flo
         return max(v * n / FMA_PER_CYCLE, (v + n) / LOADS_PER_CYCLE, FMA_LATENCY, stream)
 
     extent = shape.out_width if shape.mode == "rows" else shape.pixels
-    if shape.mode == "flat":
-        tiles = Counter({columns: extent // columns, extent % columns: 1})
-    else:
-        tiles = Counter(even(extent, columns))
+    cut = BLOCK if shape.mode == "flat" else extent
+    tiles = Counter(even(cut, columns) * (extent // cut) + even(extent % cut, columns))
     groups = Counter({vectors: shape.panels // vectors, shape.panels % vectors: 1})
     del tiles[0], groups[0]
     rows = shape.out_height if shape.mode == "rows" else 1
     depth = shape.reach * shape.kernel[0] * shape.kernel[1]
     cuts = {"rows": rows, "image": 1, "flat": -(-extent // BLOCK)}
     pieces = shape.batch * groups.total() * cuts[shape.mode]
-    steps = sum(step(v, n) * groups[v] * tiles[n] for v in groups for n in tiles)
-    total = shape.batch * rows * depth * steps
+    each = sum((depth * step(v, n) + TILE) * groups[v] * tiles[n] for v in groups for n in tiles)
+    total = shape.batch * rows * each + TASK * pieces
     return total / pieces * -(-pieces // profile.cores)
 
 

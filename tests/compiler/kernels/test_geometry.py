@@ -67,3 +67,10 @@ def test_panels_share_a_tile_only_within_a_group() -> None:
 
 def test_a_tile_that_hides_the_latency_costs_less() -> None:
     assert cycles(SHAPE, 2, 6, AVX2) < cycles(SHAPE, 1, 2, AVX2)
+
+
+def test_with_little_depth_a_wider_panel_has_fewer_tasks_and_wins() -> None:
+    shallow = replace(
+        SHAPE, kernel=(1, 1), padding=(0, 0), in_channels=16, reach=16, panels=12, out_channels=96
+    )
+    assert cycles(shallow, 3, 4, AVX2) < cycles(shallow, 2, 6, AVX2)
