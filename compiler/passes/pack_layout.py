@@ -1,16 +1,16 @@
-"""Chooses a layout for every tensor and packs the constants: [N, C, H, W] becomes [N, C/L, H, W,
-L] around convolutions.
+"""Gives every tensor the layout that was planned for it (see layout_plan.py) and packs the
+constants: [N, C, H, W] becomes [N, C/L, H, W, L] around convolutions.
 
-Convolutions and pools produce packed tensors; element-wise operators, spatial means, aligned
-concatenations and slices keep them so; anything else reads the plain tensor. Transforms are
-emitted where the two meet. Lanes beyond the channels hold values that nothing reads: every
-operator either keeps lanes apart or knows the channels.
+Convolutions produce packed tensors; pools, element-wise operators, spatial means, concatenations
+and slices may; anything else reads the plain tensor. Transforms are emitted where the two meet.
+Lanes beyond the channels hold values that nothing reads: every operator either keeps lanes apart
+or knows the channels.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tvm
@@ -19,7 +19,8 @@ from tvm.ir import GenericConst
 
 from compiler.kernels.geometry import WIDEST
 from compiler.kernels.operators import ELEMENTWISE, integers, shape_of
-from compiler.kernels.workload import operator_of
+from compiler.kernels.workload import operator_of, tensors_of
+from compiler.passes.layout_plan import Costs, Estimates, plan_layouts
 from compiler.passes.rewriter import Rewriter, array_of, constant, own
 from compiler.passes.scattered import Scattered, beside
 
@@ -30,8 +31,10 @@ POOLS = {
 }
 
 
-def pack_layout(module: tvm.IRModule, lanes: int) -> tvm.IRModule:
-    return _Packer(module, lanes).run()
+def pack_layout(module: tvm.IRModule, lanes: int, costs: Costs | None = None) -> tvm.IRModule:
+    """costs: of operators and transforms; None: estimates."""
+    planned = plan_layouts(module["main"], lanes, costs or Estimates(lanes))
+    return _Packer(module, lanes, planned).run()
 
 
 class _Packer(Rewriter):
@@ -39,9 +42,9 @@ class _Packer(Rewriter):
     other on demand.
     """
 
-    def __init__(self, module: tvm.IRModule, lanes: int) -> None:
+    def __init__(self, module: tvm.IRModule, lanes: int, planned: Mapping[relax.Var, bool]) -> None:
         super().__init__(module)
-        self.lanes = lanes
+        self.lanes, self.planned = lanes, planned
         self.packed: dict[relax.Var, relax.Var] = {}
         self.scattered: dict[relax.Var, Scattered] = {}
         self.made = {b.var: b.value for b in self.function.body.blocks[0].bindings}
@@ -61,6 +64,10 @@ class _Packer(Rewriter):
         }
 
     def visit(self, var: relax.Var, value: relax.Expr) -> relax.Expr:
+        if not self.planned.get(var, True):
+            return self.again(var, value)
+        if var in self.planned and operator_of(value) != "relax.nn.conv2d":
+            self._pack_operands(value)
         if isinstance(value, relax.Call) and operator_of(value) in self.rules:
             done = self.rules[operator_of(value)](value, var.name)
             if done is not None and shape_of(done) == shape_of(var):
@@ -82,6 +89,13 @@ class _Packer(Rewriter):
         return super().use(expr)
 
     # ---- between the layouts ----
+
+    def _pack_operands(self, call: relax.Call) -> None:
+        """The images that an operator reads packed, or scattered over packed tensors."""
+        for operand in tensors_of(call):
+            if operand in self.planned and shape_of(operand)[1] > 1:
+                if operand not in self.scattered:
+                    self._pack(operand)
 
     def _panels(self, channels: int) -> int:
         return -(-channels // self.lanes)

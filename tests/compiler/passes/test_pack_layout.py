@@ -23,6 +23,7 @@ WEIGHTS = {
     "w": random(16, 16, 1, 1),
     "odd": random(12, 16, 1, 1),
     "d": random(16, 1, 3, 3),
+    "deep": random(24, 1, 3, 3),
     "rgb": random(16, 3, 3, 3),
     "from": np.array([5]),
     "to": np.array([21]),
@@ -75,10 +76,10 @@ def packed(body: str, folder: Path, inputs: str = X, result: str = "y") -> list[
         ),
         # Panels that do not end where the tensor does: their channels are picked,
         (
-            "a = Conv(x, odd) c = Concat <axis = 1> (a, a) y = Relu(c)",
-            ["pack", "conv2d", "select", "relu", "unpack"],
+            "a = Conv(x, odd) c = Concat <axis = 1> (a, a) y = Conv <group = 24> (c, deep)",
+            ["pack", "conv2d", "select", "depthwise", "unpack"],
         ),
-        # ... by the next convolution itself if there is one,
+        # ... by the next convolution itself if it can,
         (
             "a = Conv(x, odd) c = Concat <axis = 1> (a, x) d = Slice(c, from, to, one)"
             " y = Conv(d, w)",

@@ -1,0 +1,175 @@
+"""Which values are made packed, [N, C/L, H, W, L], and which plain, [N, C, H, W]: chosen over the
+whole graph, so that operators and transforms together cost least.
+
+Every value of four axes is a node of a PBQP (see pbqp.py) with a choice for each layout it may be
+made in, alone or with a copy in the other one. An edge forbids what its reader cannot read. A
+choice is a wish: where a rule of pack_layout declines, the value is plain.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from tvm import relax
+from tvm.ir import GenericConst
+
+from compiler.kernels.operators import ELEMENTWISE, shape_of
+from compiler.kernels.workload import operator_of, tensors_of
+from compiler.passes.pbqp import solve
+
+Shape = tuple[int, ...]
+NEVER = 1e15  # cycles
+PLAIN, PACKED, PLAIN_TOO, PACKED_TOO = range(4)  # the last two: made packed, made plain, and copied
+IS_PACKED = (False, True, True, False)  # as it is made
+HAS_PLAIN, HAS_PACKED = (True, False, True, True), (False, True, True, True)
+REDUCTIONS = {f"relax.{name}" for name in ("mean", "sum", "max", "min")}
+POOLS = {"relax.nn.max_pool2d", "relax.nn.avg_pool2d"}
+FREE = {"relax.concat", "relax.strided_slice", "relax.take", "relax.nn.pad", "neoc.resize"}
+
+
+class Costs(Protocol):
+    """Cycles, estimated or measured."""
+
+    def operator(self, call: relax.Call, packed: bool) -> float: ...
+
+    def transform(self, shape: Shape) -> float: ...
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """By the bytes that move. slow: how much longer a window over plain rows takes; fused: what is
+    left of element-wise operators that became part of a kernel of convolutions.
+    """
+
+    lanes: int
+    bytes_per_cycle: float = 8.0
+    slow: float = 4.0
+    fused: float = 0.99
+
+    def operator(self, call: relax.Call, packed: bool) -> float:
+        shapes = [shape_of(call), *(shape_of(t) for t in tensors_of(call))]
+        cycles = sum(self._cycles(s, packed and len(s) == 4) for s in shapes)
+        factor = self.fused if packed else self.slow if operator_of(call) in POOLS else 1.0
+        return cycles * factor
+
+    def transform(self, shape: Shape) -> float:
+        if shape[2] * shape[3] == 1 and shape[1] % self.lanes == 0:
+            return 0.0
+        return self._cycles(shape, False) + self._cycles(shape, True)
+
+    def _cycles(self, shape: Shape, packed: bool) -> float:
+        if packed and shape[1] > 1:
+            shape = (shape[0], -(-shape[1] // self.lanes) * self.lanes, *shape[2:])
+        return 4 * math.prod(shape) / self.bytes_per_cycle
+
+
+def plan_layouts(main: relax.Function, lanes: int, costs: Costs) -> Mapping[relax.Var, bool]:
+    """Whether each value of four axes is to be made packed."""
+    return _Planner(main, lanes, costs).run()
+
+
+class _Planner:
+    def __init__(self, main: relax.Function, lanes: int, costs: Costs) -> None:
+        self.lanes, self.costs = lanes, costs
+        self.main = main
+        self.nodes: dict[relax.Var, int] = {}
+        self.vectors: list[np.ndarray] = []
+        self.edges: dict[tuple[int, int], np.ndarray] = {}
+
+    def run(self) -> Mapping[relax.Var, bool]:
+        for param in self.main.params:
+            self._node(param, NEVER, 0.0)
+        for binding in self.main.body.blocks[0].bindings:
+            if isinstance(binding.value, relax.Call):
+                self._call(binding.var, binding.value)
+            else:
+                self._demand(binding.value)
+        choices = solve(self.vectors, self.edges)
+        return {var: IS_PACKED[choices[n]] for var, n in self.nodes.items()}
+
+    def _node(self, var: relax.Var, packed: float, plain: float, fuses: bool = False) -> None:
+        """fuses: whether the kernel that makes the value may write the copy at once."""
+        if not _is_image(var):
+            return
+        copy = self.costs.transform(shape_of(var)) * (0.5 if fuses else 1.0)
+        self.nodes[var] = len(self.vectors)
+        self.vectors.append(np.array([plain, packed, packed + copy, plain + copy]))
+
+    def _call(self, var: relax.Var, call: relax.Call) -> None:
+        made = _layouts(call)
+        plain, packed = (
+            self.costs.operator(call, p) if p in made else NEVER for p in (False, True)
+        )
+        self._node(var, packed, plain, fuses=operator_of(call) in ELEMENTWISE)
+        for operand in dict.fromkeys(tensors_of(call)):
+            if operand not in self.nodes:
+                continue
+            if _is_image(var):
+                self._edge(operand, var, self._readable(call, operand))
+            elif made != {False, True}:
+                self._need(operand)
+
+    def _readable(self, call: relax.Call, operand: relax.Var) -> np.ndarray:
+        """For every choice of the operand and of the result: 0 or NEVER."""
+        few = operator_of(call) == "relax.nn.conv2d" and shape_of(operand)[1] < self.lanes
+        one = operator_of(call) in ELEMENTWISE and shape_of(operand)[1] == 1
+        either = (few and int(call.attrs.groups) == 1) or one
+        return np.array([
+            [0.0 if either or (HAS_PACKED if packed else HAS_PLAIN)[o] else NEVER
+             for packed in IS_PACKED]
+            for o in range(4)
+        ])  # fmt: skip
+
+    def _edge(self, operand: relax.Var, var: relax.Var, matrix: np.ndarray) -> None:
+        self.edges[self.nodes[operand], self.nodes[var]] = matrix
+
+    def _need(self, operand: relax.Var) -> None:
+        """A reader of the plain value."""
+        self.vectors[self.nodes[operand]] += [0.0 if plain else NEVER for plain in HAS_PLAIN]
+
+    def _demand(self, expr: relax.Expr) -> None:
+        fields = expr.fields if isinstance(expr, relax.Tuple) else [expr]
+        for field in fields:
+            if field in self.nodes:
+                self._need(field)
+
+
+def _is_image(expr: relax.Expr) -> bool:
+    return isinstance(expr, relax.Var) and len(getattr(expr.ty, "shape", None) or ()) == 4
+
+
+def _layouts(call: relax.Call) -> set[bool]:
+    """The layouts in which an operator may be computed: packed, plain or both."""
+    rule = RULES.get(operator_of(call))
+    return rule(call) if rule is not None else {False}
+
+
+def _convolution(call: relax.Call) -> set[bool]:
+    weight = call.args[1]
+    return {isinstance(weight, GenericConst) and str(weight.ty.dtype) == "float32"}
+
+
+def _reduction(call: relax.Call) -> set[bool]:
+    axes = call.attrs.axis
+    spatial = len(shape_of(call.args[0])) == 4 and axes is not None
+    return {False, True} if spatial and sorted(int(a) % 4 for a in axes) == [2, 3] else {False}
+
+
+def _image(call: relax.Call) -> set[bool]:
+    return {False, True} if len(shape_of(call)) == 4 else {False}
+
+
+def _pool(call: relax.Call) -> set[bool]:
+    return {False, True} if str(call.ty.dtype) == "float32" else {False}
+
+
+RULES: Mapping[str, Callable[[relax.Call], set[bool]]] = {
+    "relax.nn.conv2d": _convolution,
+    **dict.fromkeys(REDUCTIONS, _reduction),
+    **dict.fromkeys(POOLS, _pool),
+    **dict.fromkeys((*FREE, *ELEMENTWISE), _image),
+}
