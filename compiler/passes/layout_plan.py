@@ -18,7 +18,7 @@ from tvm import relax
 from tvm.ir import GenericConst
 
 from compiler.kernels.operators import ELEMENTWISE, shape_of
-from compiler.kernels.workload import operator_of, tensors_of
+from compiler.kernels.workload import INJECTIVE, operator_of, tensors_of
 from compiler.passes.pbqp import solve
 
 Shape = tuple[int, ...]
@@ -42,13 +42,15 @@ class Costs(Protocol):
 @dataclass(frozen=True)
 class Estimates:
     """By the bytes that move. slow: how much longer a window over plain rows takes; fused: what is
-    left of element-wise operators that became part of a kernel of convolutions.
+    left of element-wise operators that became part of a kernel of convolutions; launch: cycles of
+    one kernel more.
     """
 
     lanes: int
     bytes_per_cycle: float = 8.0
     slow: float = 4.0
     fused: float = 0.99
+    launch: float = 4000.0
 
     def operator(self, call: relax.Call, packed: bool) -> float:
         shapes = [shape_of(call), *(shape_of(t) for t in tensors_of(call))]
@@ -59,7 +61,7 @@ class Estimates:
     def transform(self, shape: Shape) -> float:
         if shape[2] * shape[3] == 1 and shape[1] % self.lanes == 0:
             return 0.0
-        return self._cycles(shape, False) + self._cycles(shape, True)
+        return self.launch + self._cycles(shape, False) + self._cycles(shape, True)
 
     def _cycles(self, shape: Shape, packed: bool) -> float:
         if packed and shape[1] > 1:
@@ -104,7 +106,7 @@ class _Planner:
         plain, packed = (
             self.costs.operator(call, p) if p in made else NEVER for p in (False, True)
         )
-        self._node(var, packed, plain, fuses=operator_of(call) in ELEMENTWISE)
+        self._node(var, packed, plain, fuses=operator_of(call) in INJECTIVE)
         for operand in dict.fromkeys(tensors_of(call)):
             if operand not in self.nodes:
                 continue
