@@ -20,7 +20,7 @@ from compiler.kernels.emit import PARALLEL_WORK, bound, kernel, loop
 from compiler.kernels.operators import shape_of
 from compiler.kernels.template import FIXED, Point, Space, Template
 from compiler.kernels.value import ZERO, Expr, unravel
-from compiler.kernels.workload import Workload, operator_of
+from compiler.kernels.workload import Workload, operands_of, operator_of
 from targets import Profile
 
 LINE_BYTES = 64
@@ -63,11 +63,10 @@ class Transpose(Template):
     name = "transpose"
 
     def accepts(self, work: Workload, profile: Profile) -> bool:
-        if len(work.calls) != 1 or operator_of(work.calls[0][1]) != "relax.permute_dims":
-            return False
         move, lanes = _move(work), profile.isa.lanes
         return (
-            np.dtype(work.output[1]).itemsize == 4
+            move is not None
+            and np.dtype(work.output[1]).itemsize == 4
             and len(move.extents) > 1
             and move.read[-1] > 1
             and min(move.extents[move.rows], move.extents[-1]) >= lanes >= BLOCK
@@ -77,16 +76,31 @@ class Transpose(Template):
         return FIXED
 
     def apply(self, work: Workload, profile: Profile, point: Point, name: str) -> tirx.PrimFunc:
+        move = _move(work)
+        assert move is not None
         with kernel(name, work.parameters) as (buffers, done):
-            _emit(_move(work), profile.isa.lanes, *buffers)
+            _emit(move, profile.isa.lanes, *buffers)
         return done[0]
 
 
-def _move(work: Workload) -> Move:
+def _move(work: Workload) -> Move | None:
+    """What the only call of a workload moves; packed channels must fill their vectors."""
+    if len(work.calls) != 1:
+        return None
     _, call = work.calls[0]
-    shape = shape_of(call.args[0])
-    order = call.attrs.axes or reversed(range(len(shape)))
-    return Move.of(shape, tuple(int(a) for a in order))
+    name, out = operator_of(call), shape_of(call)
+    if name == "relax.permute_dims":
+        shape = shape_of(call.args[0])
+        order = call.attrs.axes or reversed(range(len(shape)))
+        return Move.of(shape, tuple(int(a) for a in order))
+    if name == "neoc.pack":
+        batch, channels, *image = shape_of(operands_of(call)[0])
+        split = (batch, out[1], out[4], *image)
+        return Move.of(split, (0, 1, 3, 4, 2)) if channels == out[1] * out[4] else None
+    if name == "neoc.unpack":
+        shape = shape_of(operands_of(call)[0])
+        return Move.of(shape, (0, 1, 4, 2, 3)) if out[1] == shape[1] * shape[4] else None
+    return None
 
 
 def _emit(move: Move, lanes: int, source: tirx.Buffer, out: tirx.Buffer) -> None:

@@ -1,11 +1,14 @@
 """compiler/kernels/transpose.py: squares of vectors, at any place of the axes."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from tvm import relax
 
 from compiler.kernels.transpose import Move
-from tests.compiler.kernels.harness import Sizes, check, values
+from compiler.passes.rewriter import own
+from tests.compiler.kernels.harness import WIDE, Sizes, check, values
 
 CASES = [
     ((16, 16), (1, 0)),
@@ -35,6 +38,25 @@ def test_others_are_moved_element_by_element(shape: Sizes, order: Sizes, dtype: 
     x = values(shape, dtype)
     names = check(lambda v: relax.op.permute_dims(v, list(order)), [x], x.transpose(order))
     assert names == ["elementwise"]
+
+
+def _call(name: str, shape: Sizes, operand: relax.Var) -> relax.Expr:
+    return own(name, [operand], shape, "float32")
+
+
+@pytest.mark.parametrize(("channels", "template"), [(48, "transpose"), (40, "elementwise")])
+def test_packed_channels(channels: int, template: str) -> None:
+    x = values((2, channels, 5, 7))
+    padded = np.zeros((2, 48, 5, 7), np.float32)
+    padded[:, :channels] = x
+    packed = padded.reshape(2, 3, 16, 5, 7).transpose(0, 1, 3, 4, 2).copy()
+
+    def moved(to: np.ndarray, name: str, source: np.ndarray) -> list[str]:
+        emit = partial(_call, name, to.shape)
+        return check(emit, [source], to, profiles=[WIDE])
+
+    assert moved(packed, "neoc.pack", x) == [template]
+    assert moved(x, "neoc.unpack", packed) == [template]
 
 
 def test_neighbours_are_one_axis() -> None:
