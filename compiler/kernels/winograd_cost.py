@@ -10,7 +10,7 @@ from targets import Profile
 
 REGISTER_TILE = 30  # cycles to clear and to store one
 REGION = 2000  # cycles to start and end a parallel region
-LOADS = 1.6  # a cycle, where most spread a scalar: 13 tiles by 1 vector are slower than 6 by 2
+LOADS = 1.3  # a cycle, where most spread a scalar: 13 tiles by 1 vector are slower than 6 by 2
 SPILLED = 8  # bytes a cycle between L2 and what lies behind it
 NEAR = 24  # bytes a cycle out of L2
 TRANSFORM = 1.3  # what a transform takes over its stores and arithmetic

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import tvm_ffi
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tvm import relax
@@ -13,6 +14,7 @@ from compiler import codegen, pipeline
 from compiler.kernels.template import Point, Schedule
 from compiler.kernels.winograd import Winograd
 from compiler.kernels.workload import Workload
+from compiler.plan import in_place
 from targets import Profile
 from tests.compiler.kernels.harness import NARROW, WIDE, Machine, Sizes, close, main_of, values
 from tests.compiler.kernels.references import conv2d
@@ -108,6 +110,34 @@ def test_deep_channels_stay_within_the_tolerance(runs: int, tile: int) -> None:
 def test_a_residual_and_a_long_epilogue_come_along() -> None:
     got, want, point = run(CASES[1], NARROW, default(NARROW), residual=True, activation=R.nn.silu)
     close(got, (want / (1 + np.exp(-want))).astype(np.float32), TOLERANCES[point["tile"]])
+
+
+@pytest.mark.parametrize("runs", [0, 1])
+def test_the_result_may_stand_where_the_residual_stood(runs: int) -> None:
+    x, weight, other = values((1, 16, 9, 7)), values((16, 16, 3, 3)), values((1, 16, 9, 7), seed=1)
+
+    def emit(a: relax.Var, b: relax.Var) -> relax.Expr:
+        first = R.nn.conv2d(b, relax.const(weight[:, :, :1, :1]))
+        total = R.add(R.nn.conv2d(a, relax.const(weight), padding=1), first)
+        return R.nn.max_pool2d(total, (3, 3))
+
+    module = pipeline.lower(main_of(emit, [x, other]), NARROW)
+    works = pipeline.workloads(module)
+    [name] = [n for n, work in works.items() if TEMPLATE.accepts(work, NARROW)]
+    point = {"tile": 4, "runs": runs, "rows": 2, "vectors": 2}
+    made = pipeline.schedule(module, NARROW, {name: Schedule(TEMPLATE, point)})
+    kernel = made.kernels[name]
+    assert in_place(kernel), "the residual's place should be free to take"
+
+    library = codegen.build(made.kernels, NARROW)
+    machine = Machine(made, library)
+    machine([x, other])
+    bindings = made.main.body.blocks[0].bindings
+    [binding] = [b for b in bindings if name == getattr(getattr(b.value, "op", 0), "name_hint", 0)]
+    arguments = [machine._place(a, kernel.packing.get(n)) for n, a in enumerate(binding.value.args)]
+    place = arguments[in_place(kernel)[0]]
+    library[name](*(tvm_ffi.from_dlpack(p.data) for p in (*arguments, place)))
+    np.testing.assert_array_equal(place.data, machine.places[binding.var].data)
 
 
 def test_wide_layers_take_it_and_narrow_ones_do_not() -> None:
