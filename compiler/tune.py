@@ -42,7 +42,7 @@ COMPILE_LIMIT_S = 30.0  # of one kernel; usual is a quarter of a second
 FIRST_LIMIT_S = 5.0  # of the first runs of a kernel about which nothing is known
 SAMPLE_US, MIN_RUNS, MAX_RUNS = 2000.0, 3, 100  # of a kernel in one round
 ROUNDS, LINEUP_S = 12, 3.0  # for all candidates of one workload
-BEHIND = {0: 2.0, 2: 1.15, 6: 1.05}  # round -> times the best with which a candidate drops out
+BEHIND = {1: 2.0, 3: 1.15, 6: 1.05}  # round -> times the best with which a candidate drops out
 WORTHWHILE = 0.01  # of its time must a round of neighbours gain, or it was a workload's last
 
 
