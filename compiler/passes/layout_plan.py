@@ -17,8 +17,9 @@ import numpy as np
 from tvm import relax
 from tvm.ir import GenericConst
 
+from compiler.kernels.moves import MOVES
 from compiler.kernels.operators import ELEMENTWISE, shape_of
-from compiler.kernels.workload import INJECTIVE, operator_of, tensors_of
+from compiler.kernels.workload import operator_of, tensors_of
 from compiler.passes.pbqp import solve
 
 Shape = tuple[int, ...]
@@ -26,6 +27,7 @@ NEVER = 1e15  # cycles
 PLAIN, PACKED, PLAIN_TOO, PACKED_TOO = range(4)  # the last two: made packed, made plain, and copied
 IS_PACKED = (False, True, True, False)  # as it is made
 HAS_PLAIN, HAS_PACKED = (True, False, True, True), (False, True, True, True)
+SHARES = {**dict.fromkeys(ELEMENTWISE, 0.5), **dict.fromkeys(MOVES, 0.25)}
 REDUCTIONS = {f"relax.{name}" for name in ("mean", "sum", "max", "min")}
 POOLS = {"relax.nn.max_pool2d", "relax.nn.avg_pool2d"}
 FREE = {"relax.concat", "relax.strided_slice", "relax.take", "relax.nn.pad", "neoc.resize"}
@@ -93,11 +95,13 @@ class _Planner:
         choices = solve(self.vectors, self.edges)
         return {var: IS_PACKED[choices[n]] for var, n in self.nodes.items()}
 
-    def _node(self, var: relax.Var, packed: float, plain: float, fuses: bool = False) -> None:
-        """fuses: whether the kernel that makes the value may write the copy at once."""
+    def _node(self, var: relax.Var, packed: float, plain: float, share: float = 1.0) -> None:
+        """share: what a copy costs of a transform, for the kernel that makes the value may write it
+        instead.
+        """
         if not _is_image(var):
             return
-        copy = self.costs.transform(shape_of(var)) * (0.5 if fuses else 1.0)
+        copy = self.costs.transform(shape_of(var)) * share
         self.nodes[var] = len(self.vectors)
         self.vectors.append(np.array([plain, packed, packed + copy, plain + copy]))
 
@@ -106,7 +110,7 @@ class _Planner:
         plain, packed = (
             self.costs.operator(call, p) if p in made else NEVER for p in (False, True)
         )
-        self._node(var, packed, plain, fuses=operator_of(call) in INJECTIVE)
+        self._node(var, packed, plain, SHARES.get(operator_of(call), 1.0))
         for operand in dict.fromkeys(tensors_of(call)):
             if operand not in self.nodes:
                 continue
