@@ -69,7 +69,10 @@ class Matmul(Template):
 
     def cost(self, work: Workload, profile: Profile, point: Point) -> float:
         shape = Product.of(work, profile.isa.lanes)
-        if not fits(point["vectors"], point["rows"], profile):
+        rows, vectors = point["rows"], point["vectors"]
+        # a tile that leaves no register over spills even where FMAs broadcast from memory
+        full = rows > 1 and (rows + 1) * vectors >= profile.isa.registers
+        if full or not fits(vectors, rows, profile):
             return math.inf
         return cycles(Blocks.of(shape, point, profile), bool(point["copy"]), profile)
 

@@ -153,16 +153,15 @@ def cycles(blocks: Blocks, copies: bool, profile: Profile) -> float:
     full, narrow = divmod(shape.panels, blocks.vectors)
     widths = {blocks.vectors: full, narrow: 1} if narrow else {blocks.vectors: full}
     heights = Counter(blocks.tiles)
-    bytes_of_panel = 4 * blocks.panel
-    # a panel that just fails to stay in the first cache costs more than one that streams by
-    near = profile.l1_bytes // 2 < bytes_of_panel <= profile.l1_bytes
-    far = 1.0 + (0.12 if near else 0.04 * (bytes_of_panel > profile.l1_bytes))
+    # a panel that the rows beside it push out of the first cache costs more than one that streams
+    panel, beside = 4 * blocks.panel, 4 * blocks.span * blocks.tiles[0]
+    far = 1.04 if panel > profile.l1_bytes else 1.0 + 0.12 * (panel + beside > profile.l1_bytes)
     far += 0.10 * (4 * (blocks.panel + blocks.span * blocks.stack * blocks.tiles[0])
                    > profile.l2_bytes)  # fmt: skip
 
     def tile(rows: int, vectors: int) -> float:
         loads = (vectors + rows) / LOADS_PER_CYCLE
-        close = (max(rows * vectors / FMA_PER_CYCLE, loads, FMA_LATENCY) + loads / 10) * far
+        close = (max(rows * vectors / FMA_PER_CYCLE, loads, FMA_LATENCY) + loads / 4) * far
         step = max(close, vectors * lanes * 4 / L2_PER_CYCLE)
         return blocks.spans * (
             blocks.span * step + TILE + rows * vectors * (1 + (blocks.spans > 1))
