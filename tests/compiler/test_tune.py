@@ -122,7 +122,7 @@ def test_an_interruption_keeps_what_was_measured(
     tuned: Tune, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measured = tune.by_turns
-    done = []
+    done: list[bool] = []
 
     def interrupted(*arguments: Any) -> Any:
         if done:
