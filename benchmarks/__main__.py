@@ -10,6 +10,7 @@ peak     how fast this machine multiplies, and reads memory
 import argparse
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
 from benchmarks import artifacts, compare, kernels, models, peak, runtime, suite
 
@@ -30,13 +31,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     real.set_defaults(run=compare.run, source=artifacts.real)
     for module in (kernels, runtime, peak):
         name = module.__name__.rpartition(".")[2]
-        command = commands.add_parser(name, help=module.__doc__)
+        command = commands.add_parser(name, help=_first_line(module))
         module.add_options(command)
         command.set_defaults(run=module.run)
 
     options = parser.parse_args(arguments)
     status: int = options.run(options)
     return status
+
+
+def _first_line(module: ModuleType) -> str:
+    return (module.__doc__ or "").partition("\n")[0].replace("%", "%%")
 
 
 if __name__ == "__main__":

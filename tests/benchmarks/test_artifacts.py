@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks import artifacts
 from benchmarks.artifacts import How, Network, Wrong, compiled
+from compiler import knobs
 
 FEED = {"x": np.zeros((1, 3), np.float32)}
 
@@ -78,7 +79,7 @@ def test_new_records_make_another_default(
 ) -> None:
     records = tmp_path / "records.jsonl"
     records.write_text("")
-    monkeypatch.setattr(artifacts.knobs, "current", lambda: SimpleNamespace(records=records))
+    monkeypatch.setattr(knobs, "current", lambda: SimpleNamespace(records=records))
     monkeypatch.setattr(artifacts, "_changed", lambda: 0.0)
     assert How(1, 0, True).changed == records.stat().st_mtime
     assert How(1, 60, True).changed == How(1, 0, False).changed == 0

@@ -11,7 +11,12 @@ def test_caches_are_faster_than_memory_and_arithmetic_than_both(
 ) -> None:
     measured: list[peak.Peak] = []
     measure = peak.measure
-    monkeypatch.setattr(peak, "measure", lambda n: measured.append(measure(n)) or measured[0])
+
+    def noted(threads: int) -> peak.Peak:
+        measured.append(measure(threads))
+        return measured[0]
+
+    monkeypatch.setattr(peak, "measure", noted)
     assert command.main(["peak", "--threads", "1"]) == 0
     [found] = measured
     assert 0 < found.memory_gbytes_per_s < 1.2 * found.cache_gbytes_per_s

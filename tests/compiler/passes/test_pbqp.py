@@ -28,7 +28,8 @@ def sparse(draw: st.DrawFn) -> Problem:
     """Series-parallel: every node is joined to at most two earlier ones that are neighbours, as in
     residual networks.
     """
-    nodes, pairs = draw(st.integers(1, 8)), []
+    nodes: int = draw(st.integers(1, 8))
+    pairs: list[tuple[int, int]] = []
     for n in range(1, nodes):
         at = draw(st.integers(0, n - 1))
         pairs.append((at, n))
