@@ -103,12 +103,6 @@ def choose(works: Mapping[str, Workload], profile: Profile, book: Book) -> dict[
     return {name: schedule for name, schedule in best.items() if schedule is not None}
 
 
-def cost_us(work: Workload, profile: Profile, book: Book) -> float | None:
-    """Microseconds of the workload's best setting, as far as measured on this kind of machine."""
-    measured = Known(work, profile, book, machine(profile)).measured
-    return measured[0].us if measured else None
-
-
 def unique(schedules: Iterable[Schedule]) -> list[Schedule]:
     found: dict[tuple[Any, ...], Schedule] = {}
     for schedule in schedules:

@@ -24,10 +24,9 @@ from math import inf
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from compiler.kernels.emit import kernel, loop, registers, vector_at
+from compiler.kernels.emit import LINE, kernel, loop, prefetch, registers, vector_at
 from compiler.kernels.geometry import BLOCK, WIDEST, Geometry, cycles, even, fits, waiting
 from compiler.kernels.template import Point, Space, Template
-from compiler.kernels.tile import LINE, prefetch
 from compiler.kernels.value import ZERO, Expr, Value
 from compiler.kernels.vector import Evaluator
 from compiler.kernels.workload import Bound, Workload

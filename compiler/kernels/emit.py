@@ -16,6 +16,7 @@ from compiler.kernels.value import ZERO, Expr, Index, Value, ravel, unravel
 from compiler.kernels.vector import Evaluator
 from compiler.kernels.walk import merged
 
+LINE = 64  # bytes of a cache line
 TASKS = 16  # pieces that keep a few cores busy to the end
 PARALLEL_WORK = 4096  # scalar operations below which waking a thread costs more than it saves
 
@@ -202,3 +203,10 @@ def either(condition: Expr | bool, then: Callable[[], None], otherwise: Callable
             then()
         with T.Else():
             otherwise()
+
+
+def prefetch(buffer: tirx.Buffer, position: Expr) -> None:
+    """Into the second-level cache; a position behind the buffer's end does no harm."""
+    hint = (tirx.const(n, "int32") for n in (0, 2, 1))  # to read, level 2, data
+    address = tirx.address_of(buffer[position])
+    T.evaluate(tirx.call_llvm_intrin("void", "llvm.prefetch", address, *hint))

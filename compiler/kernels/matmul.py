@@ -20,10 +20,12 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
 from compiler.kernels.emit import (
+    LINE,
     below,
     either,
     kernel,
     loop,
+    prefetch,
     registers,
     store_row,
     vector_at,
@@ -34,7 +36,7 @@ from compiler.kernels.geometry import fits
 from compiler.kernels.operators import shape_of
 from compiler.kernels.product import Blocks, Product, cycles, parameter_of
 from compiler.kernels.template import Packing, Point, Space, Template
-from compiler.kernels.tile import LINE, UNROLLED, Tile, prefetch
+from compiler.kernels.tile import UNROLLED, Tile
 from compiler.kernels.value import ZERO, Expr, Index, Value, broadcast, ravel, unravel
 from compiler.kernels.vector import Evaluator
 from compiler.kernels.workload import Workload, operands_of

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from compiler.kernels.emit import LINE
 from compiler.kernels.geometry import FMA_LATENCY, FMA_PER_CYCLE, LOADS_PER_CYCLE, even
 from compiler.kernels.operators import shape_of
 from compiler.kernels.template import Point
-from compiler.kernels.tile import LINE
 from compiler.kernels.workload import Workload, operands_of
 from targets import Profile
 

@@ -15,7 +15,6 @@ from compiler.kernels.emit import loop, registers, vector_at
 from compiler.kernels.value import Expr
 
 UNROLLED = 4  # steps of k written out in a row
-LINE = 64
 
 
 @dataclass(frozen=True)
@@ -96,10 +95,3 @@ class Tile:
             for v in range(self.vectors):
                 at = vector_at((r * self.vectors + v) * self.lanes, self.lanes)
                 finish(T.bind(kept[at]), r, v)
-
-
-def prefetch(buffer: tirx.Buffer, position: Expr) -> None:
-    """Asks for a line of the second-level cache."""
-    hint = (tirx.const(n, "int32") for n in (0, 2, 1))  # to read, level 2, data
-    address = tirx.address_of(buffer[position])
-    T.evaluate(tirx.call_llvm_intrin("void", "llvm.prefetch", address, *hint))

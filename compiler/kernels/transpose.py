@@ -16,14 +16,13 @@ import numpy as np
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from compiler.kernels.emit import PARALLEL_WORK, bound, kernel, loop
+from compiler.kernels.emit import LINE, PARALLEL_WORK, bound, kernel, loop
 from compiler.kernels.operators import shape_of
 from compiler.kernels.template import FIXED, Point, Space, Template
 from compiler.kernels.value import ZERO, Expr, unravel
 from compiler.kernels.workload import Workload, operands_of, operator_of
 from targets import Profile
 
-LINE_BYTES = 64
 BLOCK = 4  # elements of 128 bits, inside of which shuffles are cheap
 
 
@@ -105,7 +104,7 @@ def _move(work: Workload) -> Move | None:
 
 def _emit(move: Move, lanes: int, source: tirx.Buffer, out: tirx.Buffer) -> None:
     rows, columns = move.extents[move.rows], move.extents[-1]
-    squares = min(max(LINE_BYTES // (4 * lanes), 1), rows // lanes)
+    squares = min(max(LINE // (4 * lanes), 1), rows // lanes)
     height = squares * lanes
     outer = [n for n in range(len(move.extents) - 1) if n != move.rows]
     tiles = (*(move.extents[n] for n in outer), -(-rows // height))

@@ -17,14 +17,13 @@ from dataclasses import dataclass
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from compiler.kernels.emit import bound, loop, registers, vector_at
+from compiler.kernels.emit import LINE, bound, loop, prefetch, registers, vector_at, workspace
 from compiler.kernels.filtering import Filtering, filtering, product
 from compiler.kernels.geometry import Geometry
 from compiler.kernels.value import ZERO, Expr, Value
 from compiler.kernels.vector import Evaluator
 from compiler.kernels.workload import Bound
 
-LINE = 64  # bytes of a cache line
 AHEAD = 4096  # bytes of weights that are fetched ahead: hardware stops at the end of a page
 
 
@@ -93,17 +92,6 @@ class Tiling:
         """Elements from one plane of a workspace to the next."""
         lines = -(-self.held * channels * 4 // LINE)
         return (lines | 1) * LINE // 4
-
-
-def workspace(elements: int) -> tirx.Buffer:
-    return T.alloc_buffer((elements,), "float32", scope="global", layout=None)
-
-
-def prefetch(buffer: tirx.Buffer, position: Expr) -> None:
-    """Into the L2 cache; a position behind the buffer's end does no harm."""
-    read, l2, data = (tirx.const(n, "int32") for n in (0, 2, 1))
-    address = tirx.address_of(buffer[position])
-    T.evaluate(tirx.call_llvm_intrin("void", "llvm.prefetch", address, read, l2, data))
 
 
 class Stages:

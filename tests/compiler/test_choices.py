@@ -45,7 +45,6 @@ def test_the_fastest_here_is_chosen(work: Workload) -> None:
     assert best is not None and identity(best) == identity(fast)
     chosen = choices.choose({"name": work}, NARROW, Book(found))
     assert identity(chosen["name"]) == identity(fast)
-    assert choices.cost_us(work, NARROW, Book(found)) == 10.0
 
 
 def test_what_was_fast_elsewhere_decides_where_nothing_else_is_known(work: Workload) -> None:
@@ -65,7 +64,6 @@ def test_nothing_is_known_of_new_templates_and_strange_points(work: Workload) ->
     found = known(work, old, strange, unknown)
     assert found.best is None and len(found.wanted()) == len(found.candidates()[:DEPTH])
     assert choices.choose({"name": work}, NARROW, Book([old, strange, unknown])) == {}
-    assert choices.cost_us(work, NARROW, Book()) is None
 
 
 def test_candidates_begin_with_the_default_and_name_each_once(work: Workload) -> None:

@@ -34,7 +34,7 @@ def sparse(draw: st.DrawFn) -> Problem:
         at = draw(st.integers(0, n - 1))
         pairs.append((at, n))
         above = [u for u, v in pairs if v == at and u != at]
-        if above and draw(st.booleans()):
+        if draw(st.booleans()) and above:
             pairs.append((draw(st.sampled_from(above)), n))
     return problem(draw, pairs, nodes)
 
