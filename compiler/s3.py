@@ -11,9 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-import boto3
 from botocore import exceptions as boto
-from botocore.client import Config
 
 from compiler import knobs, progress
 from compiler.errors import INPUT, OUTPUT, ClientError, CompileError, ServerError
@@ -112,6 +110,9 @@ def _multiparts(client: Any, target: Object, since: float) -> list[str]:
 
 
 def _client(target: Object, **options: Any) -> Any:
+    import boto3  # here, for it takes long, and most local jobs never need it
+    from botocore.client import Config
+
     endpoint = target.endpoint_url or knobs.current().endpoint_url
     if endpoint:  # bucket.host seldom resolves for a server that is not Amazon's
         options["s3"] = {"addressing_style": "path"}

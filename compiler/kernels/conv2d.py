@@ -382,7 +382,8 @@ class _Emitter:
     def _store(self, acc: tirx.Buffer, n: Expr, panel: Expr, vectors: int, tile: _Tile) -> None:
         """The epilogue, written out for every vector, or as a loop where it is long."""
         lanes, count = self.shape.lanes, len(tile.pixels)
-        row = all(y == 0 for y, _ in tile.pixels)
+        top, left = tile.pixels[0]
+        row = tile.pixels == tuple((top, left + i) for i in range(count))
         if not (self.long_epilogue and row and count > 1):
             for v in range(vectors):
                 for i, (y, x) in enumerate(tile.pixels):
@@ -395,7 +396,7 @@ class _Emitter:
             T.buffer_store(done, acc[vector_at(i * lanes, lanes)], [vector_at(i * lanes, lanes)])
         with T.serial(0, count) as i:
             for v in range(vectors):
-                self._finish(done, i * vectors + v, n, panel + v, tile.y, tile.x + i)
+                self._finish(done, i * vectors + v, n, panel + v, tile.y + top, tile.x + left + i)
 
     def _finish(
         self, acc: tirx.Buffer, slot: Expr | int, n: Expr, panel: Expr, y: Expr | int, x: Expr | int

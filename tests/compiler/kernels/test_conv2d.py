@@ -86,6 +86,19 @@ def test_a_residual_comes_along() -> None:
     assert "conv2d" in check(emit, [x], want, tolerance=1e-5)
 
 
+@pytest.mark.parametrize("seed", [None, 1, 2])
+@pytest.mark.parametrize("size", [(1, 40), (3, 13), (7, 7), (9, 90)])
+def test_a_long_epilogue_reaches_every_pixel(size: Sizes, seed: int | None) -> None:
+    x, weight = values((1, 24, *size)), values((20, 24, 1, 3)) / 5
+
+    def emit(a: relax.Var) -> relax.Expr:
+        y = R.nn.conv2d(a, relax.const(weight), padding=(0, 1))
+        return R.multiply(y, R.sigmoid(y))
+
+    y = conv2d(x, weight, padding=(0, 1, 0, 1))
+    check(emit, [x], y / (1 + np.exp(-y)), seeds=[seed], tolerance=1e-4)
+
+
 @pytest.mark.parametrize("profile", [NARROW, WIDE], ids=["8", "16"])
 @pytest.mark.parametrize("batch", [1, 2])
 def test_channels_may_lie_anywhere(profile: Profile, batch: int) -> None:
