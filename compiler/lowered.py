@@ -1,17 +1,18 @@
-"""What the pipeline gives: main as calls of kernels, and the kernels. Plan and code generation
+"""What the pipeline gives: functions as calls of kernels, and the kernels. Plan and code generation
 read it.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from tvm import relax, tirx
 from tvm.ir import GlobalVar
 
+from compiler import regions
 from compiler.kernels.effort import flops, moved_bytes
 from compiler.kernels.template import Packing, Schedule
 from compiler.kernels.workload import Workload
@@ -46,23 +47,33 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Lowered:
-    """main calls only Primitive functions and views; kernels: the name of such a function -> its
-    kernel.
+    """functions: main and the regions, which call only Primitive functions, views and regions;
+    kernels: the name of a Primitive function -> its kernel.
     """
 
-    main: relax.Function
+    functions: Mapping[str, relax.Function]
     kernels: Mapping[str, Kernel]
+
+    @property
+    def main(self) -> relax.Function:
+        return self.functions["main"]
+
+    def calls(self, name: str = "main") -> Iterator[relax.Call]:
+        """Of kernels by a function and by the regions in it, in the plan's order."""
+        for binding in self.functions[name].body.blocks[0].bindings:
+            if isinstance(binding.value, relax.Call) and isinstance(binding.value.op, GlobalVar):
+                yield binding.value
+            for region in regions.names(binding.value):
+                yield from self.calls(region)
 
     def report(self) -> list[dict[str, object]]:
         """What every kernel is and does in one call, and the layers of each of its calls in their
         order, for the manifest.
         """
         calls: dict[str, list[list[str]]] = {name: [] for name in self.kernels}
-        for binding in self.main.body.blocks[0].bindings:
-            call = binding.value
-            if isinstance(call, relax.Call) and isinstance(call.op, GlobalVar):
-                layers = call.attrs["layers"] if call.attrs else []
-                calls[str(call.op.name_hint)].append([str(layer) for layer in layers])
+        for call in self.calls():
+            layers = call.attrs["layers"] if call.attrs else []
+            calls[str(call.op.name_hint)].append([str(layer) for layer in layers])
         return [
             {
                 "name": k.name,

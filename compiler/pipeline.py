@@ -4,7 +4,7 @@ function.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,7 +12,7 @@ import tvm
 from tvm import relax
 from tvm.ir import GenericConst, GlobalVar
 
-from compiler import dump
+from compiler import dump, regions
 from compiler.kernels import defaults
 from compiler.kernels.template import Schedule
 from compiler.kernels.workload import Workload
@@ -42,26 +42,34 @@ def phases(profile: Profile) -> list[Phase]:
     deduplicate = relax.transform.EliminateCommonSubexpr()
     layout = partial(pack_layout, lanes=profile.isa.lanes)
     join = partial(join_parts, alignment=4 * profile.isa.lanes)
+    fold = (
+        fold_affine,
+        lower_transposed,
+        lower_operators,
+        channel_shuffle,
+        find_attention,
+        deduplicate,
+        find_norms,
+    )
     return [
-        Phase(
-            "fold",
-            (
-                fold_affine,
-                lower_transposed,
-                lower_operators,
-                channel_shuffle,
-                find_attention,
-                deduplicate,
-                find_norms,
-            ),
-        ),
-        Phase("layout", (layout, open_windows)),
-        Phase("fuse", (join, fuse)),
+        Phase("fold", tuple(map(each, fold))),
+        Phase("layout", (each(layout), each(open_windows))),
+        Phase("fuse", (each(join), fuse)),
     ]
 
 
+def each(apply: Pass) -> Pass:
+    """The pass over every function of a module, each as the main of its own."""
+
+    def applied(module: tvm.IRModule) -> tvm.IRModule:
+        alone = {n: tvm.IRModule({"main": f}) for n, f in regions.functions(module).items()}
+        return tvm.IRModule({name: apply(one)["main"] for name, one in alone.items()})
+
+    return applied
+
+
 def lower(module: tvm.IRModule, profile: Profile) -> tvm.IRModule:
-    """Every call of main becomes a Primitive function or a view."""
+    """Every call of main and of the regions becomes a Primitive function, a view or a region's."""
     for phase in [Phase("imported", ()), *phases(profile)]:
         for apply in phase.passes:
             module = apply(module)
@@ -84,19 +92,26 @@ def schedule(
     kernels = {name: Kernel(name, work, schedules[name], profile) for name, work in works.items()}
     if path := dump.slot("kernels.tir.py"):
         path.write_text("\n".join(k.emit(name).script() for name, k in kernels.items()))
-    return Lowered(module["main"], kernels)
+    return Lowered(regions.functions(module), kernels)
 
 
 def workloads(module: tvm.IRModule) -> dict[str, Workload]:
-    """Every Primitive function by its name, with what main passes to it as constants."""
+    """Every Primitive function by its name, with what is passed to it as constants."""
     constant: dict[str, frozenset[int]] = {}
-    for binding in module["main"].body.blocks[0].bindings:
-        call = binding.value
-        if isinstance(call, relax.Call) and isinstance(call.op, GlobalVar):
-            name = str(call.op.name_hint)
-            here = frozenset(n for n, a in enumerate(call.args) if isinstance(a, GenericConst))
-            constant[name] = constant.get(name, here) & here
+    for call in kernel_calls(module):
+        name = str(call.op.name_hint)
+        here = frozenset(n for n, a in enumerate(call.args) if isinstance(a, GenericConst))
+        constant[name] = constant.get(name, here) & here
     return {name: Workload(module[name], constant[name]) for name in sorted(constant)}
+
+
+def kernel_calls(module: tvm.IRModule) -> Iterator[relax.Call]:
+    """The calls of Primitive functions, of each function in turn."""
+    for function in regions.functions(module).values():
+        for binding in function.body.blocks[0].bindings:
+            call = binding.value
+            if isinstance(call, relax.Call) and isinstance(call.op, GlobalVar):
+                yield call
 
 
 def show(module: tvm.IRModule) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import tvm
 from tvm import relax
-from tvm.ir import GenericConst, GlobalVar
+from tvm.ir import GenericConst
 
 import targets
 from compiler import build, choices, clock, codegen, forked, pipeline, progress, records
@@ -109,11 +109,7 @@ class _Tuner:
         self.subjects = self._subjects(module)
 
     def _subjects(self, module: tvm.IRModule) -> list[Subject]:
-        calls = Counter(
-            str(binding.value.op.name_hint)
-            for binding in module["main"].body.blocks[0].bindings
-            if isinstance(binding.value, relax.Call) and isinstance(binding.value.op, GlobalVar)
-        )
+        calls = Counter(str(call.op.name_hint) for call in pipeline.kernel_calls(module))
         found: dict[str, Subject] = {}
         for name, work in pipeline.workloads(module).items():
             if work.key in found:
@@ -281,13 +277,11 @@ def _bytes(module: tvm.IRModule) -> tuple[int, int]:
     """Of the net's constants, and of its largest activation and what is made from it."""
     constants: dict[Any, int] = {}
     largest = 0
-    for binding in module["main"].body.blocks[0].bindings:
-        if not isinstance(binding.value, relax.Call):
-            continue
-        for argument in binding.value.args:
+    for call in pipeline.kernel_calls(module):
+        for argument in call.args:
             if isinstance(argument, GenericConst):
                 constants[argument] = _nbytes(argument)
-        largest = max(largest, _nbytes(binding.var))
+        largest = max(largest, _nbytes(call))
     return sum(constants.values()), 2 * largest
 
 

@@ -17,6 +17,8 @@ from compiler.kernels.value import Expr, Index, Value, broadcast, element_type
 VIEWS = ("relax.reshape", "relax.expand_dims", "relax.squeeze")
 # Calls that name bytes of other values, or values side by side: no kernels either (see joins.py).
 PLACED = ("neoc.join", "neoc.part")
+# Calls that run other functions of the module (see regions.py).
+REGIONS = ("neoc.if", "neoc.loop")
 
 Operator = Callable[[relax.Call, list[Value]], Value]
 

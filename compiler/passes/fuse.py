@@ -15,8 +15,9 @@ import tvm_ffi
 from tvm import relax
 from tvm.ir import GenericConst
 
+from compiler import regions
 from compiler.kernels.moves import MOVES
-from compiler.kernels.operators import ELEMENTWISE, PLACED, VIEWS, shape_of
+from compiler.kernels.operators import ELEMENTWISE, PLACED, REGIONS, VIEWS, shape_of
 from compiler.kernels.workload import INJECTIVE, operator_of, tensors_of
 from compiler.passes.rewriter import use_counts
 from frontends.layers import layer_of
@@ -26,6 +27,7 @@ ABSORBS_PRODUCERS = {
     *(f"relax.{name}" for name in ("sum", "mean", "max", "min", "prod", "concat")),
     *(f"relax.nn.{name}" for name in ("pad", "softmax", "log_softmax")),
 }
+NO_KERNELS = (*VIEWS, *PLACED, *REGIONS)
 ENDS = (
     "relax.concat",
     "relax.nn.pad",
@@ -37,7 +39,28 @@ ENDS = (
 
 
 def fuse(module: tvm.IRModule) -> tvm.IRModule:
-    return _Fuser(module["main"]).run()
+    outlined = _Outlined(relax.BlockBuilder())
+    for name, function in regions.functions(module).items():
+        _Fuser(function).run(name, outlined)
+    return outlined.builder.get()
+
+
+class _Outlined:
+    """The functions that became kernels, by what they compute: equal ones are one."""
+
+    def __init__(self, builder: relax.BlockBuilder) -> None:
+        self.builder = builder
+        self.known: dict[int, list[tuple[relax.Function, tvm.ir.GlobalVar]]] = {}
+
+    def add(self, function: relax.Function, label: str) -> tvm.ir.GlobalVar:
+        key = tvm_ffi.structural_hash(function)
+        for known, target in self.known.get(key, []):
+            if tvm_ffi.structural_equal(known, function):
+                return target
+        number = sum(map(len, self.known.values()))
+        target = self.builder.add_func(function, f"{label}_{number}")
+        self.known.setdefault(key, []).append((function, target))
+        return target
 
 
 class _Fuser:
@@ -53,12 +76,12 @@ class _Fuser:
         self.members: dict[int, dict[relax.Var, None]] = {}
         self.position = {b.var: n for n, b in enumerate(self.bindings)}
 
-    def run(self) -> tvm.IRModule:
+    def run(self, name: str, outlined: _Outlined) -> None:
         for number, binding in enumerate(self.bindings):
             call = binding.value
-            if isinstance(call, relax.Call) and operator_of(call) not in (*VIEWS, *PLACED):
+            if isinstance(call, relax.Call) and operator_of(call) not in NO_KERNELS:
                 self._join(number, binding)
-        return self._outline()
+        self._outline(name, outlined)
 
     def _join(self, number: int, binding: relax.VarBinding) -> None:
         """Opens a group for a call and draws in the groups of its operands where that is allowed,
@@ -121,18 +144,16 @@ class _Fuser:
             behind.add(var)
         return True
 
-    def _outline(self) -> tvm.IRModule:
-        builder = relax.BlockBuilder()
+    def _outline(self, name: str, outlined: _Outlined) -> None:
+        builder = outlined.builder
         members: dict[int, list[relax.VarBinding]] = {}
         for binding in self.bindings:
             if binding.var in self.group:
                 members.setdefault(self.group[binding.var], []).append(binding)
         known: dict[relax.Var, relax.Expr] = {}
-        module = tvm.IRModule()
-        outlined: dict[int, list[tuple[relax.Function, tvm.ir.GlobalVar]]] = {}
         params = [relax.Var(p.name, p.ty) for p in self.main.params]
         known.update(zip(self.main.params, params, strict=True))
-        with builder.function("main", params):
+        with builder.function(name, params):
             with builder.dataflow():
                 for number, binding in enumerate(self.bindings):
                     group = self.group.get(binding.var)
@@ -142,7 +163,7 @@ class _Fuser:
                         )
                     elif group == number:
                         function, arguments = _function(members[group])
-                        target = _registered(function, _label(members[group]), outlined, builder)
+                        target = outlined.add(function, _label(members[group]))
                         actual = [
                             known.get(a, a) if isinstance(a, relax.Var) else a for a in arguments
                         ]
@@ -155,8 +176,6 @@ class _Fuser:
                 )
                 result = builder.emit_output(_renamed(returned, known))
             builder.emit_func_output(result)
-        module = builder.get()
-        return module
 
 
 def _variables(call: relax.Call) -> list[relax.Var]:
@@ -180,6 +199,8 @@ def _renamed(expr: relax.Expr, known: dict[relax.Var, relax.Expr]) -> relax.Expr
         return relax.Call(
             expr.op, [_renamed(a, known) for a in expr.args], expr.attrs, expr.ty_args
         )
+    if isinstance(expr, relax.TupleGetItem):
+        return relax.TupleGetItem(_renamed(expr.tuple_value, known), expr.index)
     return expr
 
 
@@ -244,19 +265,3 @@ def _function(bindings: list[relax.VarBinding]) -> tuple[relax.Function, list[re
         attrs=tvm.ir.make_node("ir.DictAttrs", Primitive=True),
     )
     return function, arguments
-
-
-def _registered(
-    function: relax.Function,
-    label: str,
-    outlined: dict[int, list[tuple[relax.Function, tvm.ir.GlobalVar]]],
-    builder: relax.BlockBuilder,
-) -> tvm.ir.GlobalVar:
-    """Equal functions share one kernel."""
-    key = tvm_ffi.structural_hash(function)
-    for known, target in outlined.get(key, []):
-        if tvm_ffi.structural_equal(known, function):
-            return target
-    target = builder.add_func(function, f"{label}_{sum(map(len, outlined.values()))}")
-    outlined.setdefault(key, []).append((function, target))
-    return target

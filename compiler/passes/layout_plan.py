@@ -21,6 +21,7 @@ from compiler.kernels.moves import MOVES
 from compiler.kernels.operators import ELEMENTWISE, shape_of
 from compiler.kernels.workload import operator_of, tensors_of
 from compiler.passes.pbqp import solve
+from compiler.passes.rewriter import is_region
 
 Shape = tuple[int, ...]
 NEVER = 1e15  # cycles
@@ -88,7 +89,7 @@ class _Planner:
         for param in self.main.params:
             self._node(param, NEVER, 0.0)
         for binding in self.main.body.blocks[0].bindings:
-            if isinstance(binding.value, relax.Call):
+            if isinstance(binding.value, relax.Call) and not is_region(binding.value):
                 self._call(binding.var, binding.value)
             else:
                 self._demand(binding.value)
@@ -138,7 +139,8 @@ class _Planner:
         self.vectors[self.nodes[operand]] += [0.0 if plain else NEVER for plain in HAS_PLAIN]
 
     def _demand(self, expr: relax.Expr) -> None:
-        fields = expr.fields if isinstance(expr, relax.Tuple) else [expr]
+        """A call of regions, or what the function gives."""
+        fields = tensors_of(expr) if isinstance(expr, relax.Call) else getattr(expr, "fields", [])
         for field in fields:
             if field in self.nodes:
                 self._need(field)

@@ -60,13 +60,14 @@ class _Lowerer(Rewriter):
 
     def finish(self, outputs: list[relax.Expr]) -> relax.Expr:
         """An output that is an input or a constant is copied: it needs a place of its own."""
+        inputs = {self.new[param] for param in self.function.params}
         results = []
         for output in outputs:
             result = self.use(output)
             root = result
             while root in self.producer and self.producer[root].op.name in VIEWS:
                 root = self.producer[root].args[0]
-            known = root in self.producer
+            known = isinstance(root, relax.Var) and root not in inputs
             copy = result if known else relax.op.astype(result, result.ty.dtype)
             results.append(result if known else self.emit(copy, "copy"))
         return relax.Tuple(results)

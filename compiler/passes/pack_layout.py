@@ -47,7 +47,8 @@ class _Packer(Rewriter):
         self.lanes, self.planned = lanes, planned
         self.packed: dict[relax.Var, relax.Var] = {}
         self.scattered: dict[relax.Var, Scattered] = {}
-        self.made = {b.var: b.value for b in self.function.body.blocks[0].bindings}
+        bindings = self.function.body.blocks[0].bindings
+        self.made = {b.var: b.value for b in bindings if isinstance(b.value, relax.Call)}
         self.rules: dict[str, Callable[[relax.Call, str], relax.Expr | None]] = {
             "relax.nn.conv2d": self._conv2d,
             "relax.nn.max_pool2d": self._pool,

@@ -7,6 +7,9 @@ import tvm
 from tvm import relax
 from tvm.ir import GenericConst
 
+from compiler.kernels.operators import REGIONS
+from compiler.kernels.workload import operator_of
+
 
 def own(
     operator: str, operands: list[relax.Expr], shape: tuple[int, ...], dtype: str
@@ -35,7 +38,8 @@ class Rewriter:
                 for binding in self.function.body.blocks[0].bindings:
                     if binding.var.same_as(self.function.body.body):
                         continue
-                    self.new[binding.var] = self.visit(binding.var, binding.value)
+                    visit = self.again if is_region(binding.value) else self.visit
+                    self.new[binding.var] = visit(binding.var, binding.value)
                 result = self.builder.emit_output(self.finish(self.outputs()))
             self.builder.emit_func_output(result)
         return relax.transform.DeadCodeElimination()(self.builder.get())
@@ -69,8 +73,14 @@ class Rewriter:
 
     def emit(self, value: relax.Expr, name: str) -> relax.Var:
         var = self.builder.emit(value, name)
-        self.producer[var] = value
+        if isinstance(value, relax.Call):
+            self.producer[var] = value
         return var
+
+
+def is_region(expr: relax.Expr) -> bool:
+    """Whether a call runs other functions: what it reads and gives is plain."""
+    return isinstance(expr, relax.Call) and operator_of(expr) in REGIONS
 
 
 def use_counts(function: relax.Function) -> dict[relax.Var, int]:
