@@ -1,10 +1,11 @@
 """`python -m benchmarks COMMAND`: what neoc's artifacts take, and what their peers do.
 
-cpu      the fifteen networks of the suite, beside the peers
-models   real models, likewise
-kernels  every kernel call of a network: time, share, speed, template and knobs
-runtime  what a call and a parallel region cost
-peak     how fast this machine multiplies, and reads memory
+cpu          the fifteen networks of the suite, beside the peers
+models       real models, likewise
+kernels      every kernel call of a network: time, share, speed, template and knobs
+runtime      what a call and a parallel region cost
+peak         how fast this machine multiplies, and reads memory
+conformance  the official suite of ONNX
 """
 
 import argparse
@@ -12,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from benchmarks import artifacts, compare, kernels, models, peak, runtime, suite
+from benchmarks import artifacts, compare, conformance, kernels, models, peak, runtime, suite
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     real = commands.add_parser("models", help="real models beside their peers")
     compare.add_options(real, models.ROWS, ",".join(compare.REAL))
     real.set_defaults(run=compare.run, source=artifacts.real)
-    for module in (kernels, runtime, peak):
+    for module in (kernels, runtime, peak, conformance):
         name = module.__name__.rpartition(".")[2]
         command = commands.add_parser(name, help=_first_line(module))
         module.add_options(command)

@@ -104,11 +104,6 @@ def filled(value: onnx.ValueInfoProto) -> Array:
     return rng.standard_normal(dims).astype(dtype)
 
 
-@pytest.fixture(name="execute")
-def execute_fixture() -> Callable[..., list[Array]]:
-    return execute
-
-
 @pytest.fixture
 def load(tmp_path: Path) -> Load:
     """Import a graph in ONNX's text form. An initialiser is an array, or a random one's shape."""
