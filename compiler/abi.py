@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import ml_dtypes  # noqa: F401  # gives numpy the names of narrow types
 import numpy as np
 from numpy.typing import NDArray
 
@@ -88,6 +89,8 @@ class Session:
         dtypes = {tensor.name: tensor.dtype for tensor in self.inputs}
         for name, array in inputs.items():
             wanted = dtypes.get(name, array.dtype.name)
+            if array.dtype.kind == "V" and array.dtype.itemsize == np.dtype(wanted).itemsize:
+                array = array.view(wanted)  # what a file keeps of a type of ml_dtypes
             if array.dtype.name != wanted:
                 raise RuntimeFault(f"Input {name} must be {wanted}, not {array.dtype.name}.")
             self._set(name, np.ascontiguousarray(array))

@@ -13,11 +13,12 @@ from tvm import relax, tirx
 from tvm.ir import GenericConst
 
 from compiler.kernels.moves import MOVES
+from compiler.kernels.narrow import OPERATORS as NARROW
 from compiler.kernels.operators import ELEMENTWISE, MATHEMATICAL, dtype_of, shape_of
 from compiler.kernels.value import Value, stored
 
 Parameter = tuple[tuple[int, ...], str]  # shape, type
-INJECTIVE = {**ELEMENTWISE, **MOVES}
+INJECTIVE = {**ELEMENTWISE, **MOVES, **NARROW}
 MATHEMATICS = {f"relax.{name}" for name in MATHEMATICAL}
 
 

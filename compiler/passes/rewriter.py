@@ -31,7 +31,7 @@ class Rewriter:
         self.uses = use_counts(self.function)
 
     def run(self) -> tvm.IRModule:
-        params = [relax.Var(p.name, p.ty) for p in self.function.params]
+        params = [self.parameter(p) for p in self.function.params]
         self.new.update(zip(self.function.params, params, strict=True))
         with self.builder.function("main", params):
             with self.builder.dataflow():
@@ -43,6 +43,9 @@ class Rewriter:
                 result = self.builder.emit_output(self.finish(self.outputs()))
             self.builder.emit_func_output(result)
         return relax.transform.DeadCodeElimination()(self.builder.get())
+
+    def parameter(self, var: relax.Var) -> relax.Var:
+        return relax.Var(var.name, var.ty)
 
     def outputs(self) -> list[relax.Expr]:
         """The old expressions that main returns, in order."""

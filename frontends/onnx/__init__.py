@@ -6,6 +6,7 @@ Every other framework's graph comes in through it.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -134,7 +135,8 @@ def _named(
 
 
 def _check_shape(name: str, dims: tuple[int, ...], own: list[int | str | None] | None) -> None:
-    if bad := [d for d in dims if d < 1]:
+    empty = own is not None and 0 in own  # the model's own word: such a tensor has one value
+    if bad := [d for d in dims if d < 1 and not (empty and d == 0)]:
         raise ModelError(
             f"DataInputConfig gives input '{name}' the dimension {bad[0]} in {list(dims)}; "
             "every dimension must be a positive number"
@@ -147,7 +149,7 @@ def _check_shape(name: str, dims: tuple[int, ...], own: list[int | str | None] |
             f"the model has {len(own)}: {own}"
         )
     for i, (mine, fixed) in enumerate(zip(dims, own, strict=True)):
-        if isinstance(fixed, int) and fixed > 0 and fixed != mine:
+        if isinstance(fixed, int) and (fixed > 0 or mine == 0) and fixed != mine:
             raise ModelError(
                 f"DataInputConfig gives input '{name}' {mine} at dimension {i}, "
                 f"which the model fixes to {fixed}"
@@ -161,7 +163,10 @@ def _convert(
     params = [relax.Var(_identifier(t.name), relax.TensorType(t.shape, t.dtype)) for t in inputs]
     scope: Scope = {t.name: graphs.array(t) for t in proto.graph.initializer}
     scope |= {s.values.name: graphs.dense(s) for s in proto.graph.sparse_initializer}
-    scope.update(zip([t.name for t in inputs], params, strict=True))
+    scope |= {
+        t.name: param if math.prod(t.shape) else np.zeros(t.shape, t.dtype)
+        for t, param in zip(inputs, params, strict=True)
+    }
     builder = Builder(block)
     converter = Converter(builder)
     with block.function("main", params):

@@ -14,7 +14,7 @@ import tvm
 from tvm import relax, tirx
 
 from frontends.model import ModelError
-from frontends.onnx.graph import Array, Node
+from frontends.onnx.graph import NARROW, Array, Node
 
 Value: TypeAlias = Array | relax.Expr
 Operand: TypeAlias = Value | int | float | bool
@@ -24,6 +24,7 @@ Function: TypeAlias = Callable[..., Any]
 Table: TypeAlias = dict[str, Function | dict[int, Function]]
 
 R = relax.op
+ROUNDINGS = ("nearest", "up", "down")  # as neoc.encode numbers them
 
 
 # No trained model holds a larger tensor, and a hostile one could ask for any size in a few bytes.
@@ -88,7 +89,7 @@ class Builder:
     def __init__(self, block: relax.BlockBuilder) -> None:
         self.block = block
         self.node: Node
-        self._constants: dict[int, tuple[Array, relax.Constant]] = {}
+        self._constants: dict[int, tuple[Array, relax.Expr]] = {}
 
     def __call__(self, op: Callable[..., Any], *operands: Operand, **attrs: Any) -> relax.Var:
         known = [dtype(v) for v in operands if not isinstance(v, (bool, int, float))]
@@ -111,8 +112,21 @@ class Builder:
             return value
         if id(value) not in self._constants:
             whole = np.ascontiguousarray(value).reshape(value.shape)
-            self._constants[id(value)] = value, relax.const(tvm.runtime.tensor(whole))
+            if str(value.dtype) in NARROW:
+                bits = relax.const(whole.view(f"uint{8 * whole.itemsize}"))
+                made = self.own("neoc.bitcast", [bits], shape(value), dtype(value))
+            else:
+                made = relax.const(tvm.runtime.tensor(whole))
+            self._constants[id(value)] = value, made
         return self._constants[id(value)][1]
+
+    def own(
+        self, operator: str, operands: Sequence[Value], dims: Sequence[int], kind: str
+    ) -> relax.Var:
+        """A call of one of the back end's operators."""
+        out = relax.TensorType(dims, kind)
+        operands = [self.const(v) for v in operands]
+        return self.emit(R.call_pure_packed(operator, *operands, ty_args=out))
 
     def wants(self, index: int) -> bool:
         """Whether anybody named the node's output at `index`."""
@@ -132,10 +146,20 @@ class Builder:
             return x.transpose(order)
         return self(R.permute_dims, x, axes=list(order))
 
-    def cast(self, x: Value, to: str) -> Value:
+    def cast(self, x: Value, to: str, saturate: bool = True, rounding: str = "up") -> Value:
+        """saturate: 8-bit floats; rounding: of an exponent alone."""
         if dtype(x) == to:
             return x
-        return x.astype(to) if isinstance(x, np.ndarray) else self(R.astype, x, dtype=to)
+        if isinstance(x, np.ndarray):
+            return x.astype(to)
+        if dtype(x) in NARROW:
+            kind = dtype(x)
+            near = "int32" if "int" in kind else "float32"
+            x = self.own("neoc.decode", [x, tvm.ir.StringImm(kind)], shape(x), near)
+        if to in NARROW:
+            how = relax.ShapeExpr([int(saturate), ROUNDINGS.index(rounding)])
+            return self.own("neoc.encode", [x, tvm.ir.StringImm(to), how], shape(x), to)
+        return x if dtype(x) == to else self(R.astype, x, dtype=to)
 
     def clip(self, x: Value, low: float, high: float) -> Value:
         """Bounds in x's dtype: Relax would take Python's numbers for float64."""

@@ -17,9 +17,17 @@ from frontends.onnx import graph as graphs
 from frontends.onnx import ops
 from frontends.onnx.builder import Builder, Value, dtype, shape, size
 from frontends.onnx.fold import fold, foldable
-from frontends.onnx.graph import Node
+from frontends.onnx.graph import NARROW, Node
 
 MAX_ELEMENTS = 2**31 - 1  # kernels index with 32-bit integers
+
+# What a narrow type is computed in: it holds all its numbers.
+WIDE = {kind: "int32" if "int" in kind else "float32" for kind in NARROW}
+# Operators that compute nothing, or know the narrow types themselves.
+AS_IS = frozenset(
+    "BitCast Cast CastLike Concat DequantizeLinear Expand Flatten Gather Identity QuantizeLinear "
+    "Reshape Shape Size Slice Split Squeeze Transpose Unsqueeze".split()
+)
 
 Scope = dict[str, Value | None]  # None: made by a node that could not be converted
 
@@ -101,8 +109,33 @@ class Converter:
         if function is None:
             return self._body(node, inputs, version)
         self.builder.node = node
-        made = _call(function, self.builder, inputs, node.attributes)
-        return [_bounded(v) for v in _all_wanted(node, made)]
+        wide, narrow = self._widened(node, inputs, version)
+        made = _all_wanted(node, _call(function, self.builder, wide, node.attributes))
+        kinds = [narrow(i) or dtype(v) for i, v in enumerate(made)]
+        return [_bounded(self.builder.cast(v, k)) for v, k in zip(made, kinds, strict=True)]
+
+    def _widened(
+        self, node: Node, inputs: Sequence[Value | None], version: int
+    ) -> tuple[Sequence[Value | None], Callable[[int], str]]:
+        """The inputs in types that kernels compute with, and the type that an output is cast to:
+        that of the inputs whose type the schema gives it.
+        """
+        if node.op in AS_IS or not any(v is not None and dtype(v) in NARROW for v in inputs):
+            return inputs, lambda _: ""
+        schema = onnx.defs.get_schema(node.op, version, node.domain)
+
+        def name(formal: Sequence[Any], number: int) -> str:
+            return str(formal[min(number, len(formal) - 1)].type_str)
+
+        kinds = {
+            name(schema.inputs, i): dtype(v)
+            for i, v in enumerate(inputs)
+            if v is not None and dtype(v) in NARROW
+        }
+        wide = [
+            v if v is None else self.builder.cast(v, WIDE.get(dtype(v), dtype(v))) for v in inputs
+        ]
+        return wide, lambda number: kinds.get(name(schema.outputs, number), "")
 
     def _branch(
         self,

@@ -29,9 +29,13 @@ Array = np.ndarray[Any, np.dtype[Any]]
 # Protobuf itself cannot hold more in one message; larger models keep their weights beside it.
 MAX_FILE_BYTES = 2**31 - 1
 
-DTYPES = frozenset(
-    "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 "
-    "float16 bfloat16 float32 float64".split()
+# Kept as bits: they are moved, and converted to and from numbers that machines compute with.
+NARROW = frozenset(
+    "bfloat16 float8_e4m3fn float8_e4m3fnuz float8_e5m2 float8_e5m2fnuz float8_e8m0fnu "
+    "float4_e2m1fn int2 int4 uint2 uint4".split()
+)
+DTYPES = NARROW | frozenset(
+    "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64".split()
 )
 
 

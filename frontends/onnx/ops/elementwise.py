@@ -18,7 +18,7 @@ from frontends.onnx.builder import (
     rank,
     shape,
 )
-from frontends.onnx.graph import DTYPES, Array
+from frontends.onnx.graph import DTYPES, NARROW, Array
 
 UNARY = {
     "Abs": R.abs,
@@ -185,25 +185,34 @@ def bit_shift(b: Builder, x: Value, y: Value, *, direction: str) -> Value:
 def cast(
     b: Builder, x: Value, *, to: int | str, saturate: int = 1, round_mode: str = "up"
 ) -> Value:
-    """`to` is a name before opset 6. `saturate` concerns 8-bit floats only, which are refused."""
+    """`to` is a name before opset 6."""
     number = getattr(TensorProto, to) if isinstance(to, str) else to
     target = str(np.dtype(helper.tensor_dtype_to_np_dtype(number)))
     if target not in DTYPES:
         raise ModelError(f"casts to {target} are not implemented")
-    return _cast(b, x, target)
+    return _cast(b, x, target, saturate, round_mode)
 
 
 def cast_like(
     b: Builder, x: Value, y: Value, *, saturate: int = 1, round_mode: str = "up"
 ) -> Value:
-    return _cast(b, x, dtype(y))
+    return _cast(b, x, dtype(y), saturate, round_mode)
 
 
-def _cast(b: Builder, x: Value, target: str) -> Value:
+def _cast(b: Builder, x: Value, target: str, saturate: int, rounding: str) -> Value:
     """Numbers become booleans by comparison: a truncating cast would lose 0.5."""
     if target == "bool" and dtype(x) != "bool":
-        return b(R.not_equal, x, 0)
-    return b.cast(x, target)
+        wide = "float32" if dtype(x) in NARROW else dtype(x)
+        return b(R.not_equal, b.cast(x, wide), 0)
+    return b.cast(x, target, bool(saturate), rounding)
+
+
+def bit_cast(b: Builder, x: Value, *, to: int) -> Value:
+    """Elements of as many bits."""
+    target = np.dtype(helper.tensor_dtype_to_np_dtype(to))
+    if str(target) not in DTYPES or target.itemsize != np.dtype(dtype(x)).itemsize:
+        raise ModelError(f"{dtype(x)} has other bits than {target}")
+    return b.own("neoc.bitcast", [x], shape(x), str(target))
 
 
 def dropout(
@@ -238,6 +247,7 @@ OPS: Table = {
     **{name: binary(op) for name, op in BINARY.items()},
     "Add": commutative(R.add),
     "Mul": commutative(R.multiply),
+    "BitCast": bit_cast,
     "BitShift": bit_shift,
     "Cast": cast,
     "CastLike": cast_like,
