@@ -102,7 +102,7 @@ def _step(dtype: np.dtype[Any]) -> float:
     at each of two operators.
     """
     try:
-        return 2 * float(ml_dtypes.finfo(dtype).eps)
+        return 2 * float(ml_dtypes.finfo(dtype).eps)  # type: ignore[no-untyped-call]
     except ValueError:
         return 0.0  # an integer
 

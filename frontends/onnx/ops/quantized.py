@@ -148,7 +148,7 @@ def conv_integer(
 ) -> Value:
     """Padding is zero, which is the zero point of what it pads."""
     channels = (shape(w)[0],) + (1,) * (rank(w) - 1)
-    return conv(  # type: ignore[no-any-return]
+    return conv(
         b,
         _centred(b, x, x_zero),
         _centred(b, w, w_zero, channels),
@@ -169,7 +169,7 @@ def _rescaled(
     first, result = (b.reshape(s, ()) if size(s) == 1 else s for s in (first, result))
     second = b.reshape(second, () if size(second) == 1 else (size(second),) + (1,) * tail)
     if all(isinstance(s, np.ndarray) for s in (first, second, result)):
-        factor: Value = np.asarray(first * second / result, np.float32)  # type: ignore[operator]
+        factor: Value = np.asarray(first * second / result, np.float32)
     else:
         factor = b(R.divide, b(R.multiply, first, second), result)
     return _saturated(
