@@ -27,6 +27,7 @@ from compiler.passes.lower_operators import lower_operators
 from compiler.passes.lower_transposed import lower_transposed
 from compiler.passes.open_windows import open_windows
 from compiler.passes.pack_layout import pack_layout
+from compiler.passes.sink_transposes import sink_transposes
 from compiler.passes.store_narrow import store_narrow
 from targets import Profile
 
@@ -45,6 +46,7 @@ def phases(profile: Profile) -> list[Phase]:
     join = partial(join_parts, alignment=4 * profile.isa.lanes)
     fold = (
         store_narrow,
+        sink_transposes,
         fold_affine,
         lower_transposed,
         lower_operators,

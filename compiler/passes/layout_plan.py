@@ -80,7 +80,7 @@ def plan_layouts(main: relax.Function, lanes: int, costs: Costs) -> Mapping[rela
 class _Planner:
     def __init__(self, main: relax.Function, lanes: int, costs: Costs) -> None:
         self.lanes, self.costs = lanes, costs
-        self.main = main
+        self.main, self.flat = main, flat_images(main, lanes)
         self.nodes: dict[relax.Var, int] = {}
         self.vectors: list[np.ndarray] = []
         self.edges: dict[tuple[int, int], np.ndarray] = {}
@@ -117,7 +117,7 @@ class _Planner:
                 continue
             if _is_image(var):
                 self._edge(operand, var, self._readable(call, operand))
-            elif made != {False, True}:
+            elif made != {False, True} and var not in self.flat:
                 self._need(operand)
 
     def _readable(self, call: relax.Call, operand: relax.Var) -> np.ndarray:
@@ -146,6 +146,35 @@ class _Planner:
                 self._need(field)
 
 
+def flat_images(main: relax.Function, lanes: int) -> set[relax.Var]:
+    """Reshapes [N, C, H, W] -> [N, C * H * W] of whole vectors of channels that only products with
+    constants read.
+    """
+    bindings = main.body.blocks[0].bindings
+    flat = {b.var for b in bindings if isinstance(b.value, relax.Call) and _is_flat(b.value, lanes)}
+    for binding in bindings:
+        read: list[relax.Expr] = []
+        relax.analysis.post_order_visit(binding.value, read.append)
+        flat -= {expr for expr in read if isinstance(expr, relax.Var)} - _product_of(binding.value)
+    return flat
+
+
+def _product_of(value: relax.Expr) -> set[relax.Expr]:
+    """What a product with a constant matrix multiplies."""
+    if not isinstance(value, relax.Call) or value.op.name != "relax.matmul":
+        return set()
+    left, right = value.args
+    return {left} if isinstance(right, GenericConst) and len(shape_of(right)) == 2 else set()
+
+
+def _is_flat(call: relax.Call, lanes: int) -> bool:
+    if operator_of(call) != "relax.reshape":
+        return False
+    shape = shape_of(call.args[0])
+    whole = len(shape) == 4 and shape[1] % lanes == 0
+    return whole and shape_of(call) == (shape[0], math.prod(shape[1:]))
+
+
 def _is_image(expr: relax.Expr) -> bool:
     return isinstance(expr, relax.Var) and len(getattr(expr.ty, "shape", None) or ()) == 4
 
@@ -162,9 +191,9 @@ def _convolution(call: relax.Call) -> set[bool]:
 
 
 def _reduction(call: relax.Call) -> set[bool]:
-    axes = call.attrs.axis
-    spatial = len(shape_of(call.args[0])) == 4 and axes is not None
-    return {False, True} if spatial and sorted(int(a) % 4 for a in axes) == [2, 3] else {False}
+    axes, image = call.attrs.axis, len(shape_of(call.args[0])) == 4
+    spatial = image and axes is not None and {int(a) % 4 for a in axes} <= {2, 3}
+    return {False, True} if spatial else {False}
 
 
 def _image(call: relax.Call) -> set[bool]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compiler.passes.pack_layout import pack_layout, pack_weight
+from compiler.passes.pack_layout import pack_layout
 from tests.compiler import nets
 
 LANES = 8
@@ -25,6 +25,7 @@ WEIGHTS = {
     "d": random(16, 1, 3, 3),
     "deep": random(24, 1, 3, 3),
     "rgb": random(16, 3, 3, 3),
+    "many": random(576, 1),
     "from": np.array([5]),
     "to": np.array([21]),
     "one": np.array([1]),
@@ -95,6 +96,16 @@ def packed(body: str, folder: Path, inputs: str = X, result: str = "y") -> list[
             "a = Conv(x, w) y = Transpose <perm = [0, 2, 3, 1]> (a)",
             ["pack", "conv2d", "unpack", "permute_dims"],
         ),
+        # ... but all of it in a row, times a constant,
+        (
+            "a = Conv(x, w) f = Flatten(a) y = MatMul(f, many)",
+            ["pack", "conv2d", "reshape", "matmul"],
+        ),
+        # ... unless somebody reads the row itself.
+        (
+            "a = Conv(x, w) f = Flatten(a) b = MatMul(f, many) y = Add(b, f)",
+            ["pack", "conv2d", "unpack", "reshape", "matmul", "add"],
+        ),
         # Nothing to gain without a convolution.
         ("a = Relu(x) y = Exp(a)", ["relu", "exp"]),
     ],
@@ -108,30 +119,13 @@ def test_an_image_of_few_channels_is_read_as_it_is(tmp_path: Path) -> None:
     assert operators == ["conv2d", "unpack"]
 
 
+def test_an_image_of_few_channels_is_read_with_its_channels_last(tmp_path: Path) -> None:
+    body = "a = Transpose <perm = [0, 3, 1, 2]> (x) y = Conv(a, rgb)"
+    operators = packed(body, tmp_path, "float[1, 6, 6, 3] x")
+    assert operators == ["reshape", "conv2d", "unpack"]
+
+
 def test_one_pixel_is_packed_by_its_shape(tmp_path: Path) -> None:
     """[1, 16, 1, 1] and [1, 2, 1, 1, 8] are the same bytes."""
     operators = packed("y = Conv(x, w)", tmp_path, "float[1, 16, 1, 1] x")
     assert operators == ["reshape", "conv2d", "reshape"]
-
-
-@pytest.mark.parametrize(
-    ("groups", "inputs", "outputs"),
-    [(1, 5, 8), (1, 5, 11), (2, 8, 16), (4, 8, 16), (4, 12, 12), (8, 8, 24), (3, 9, 15)],
-)
-def test_a_panel_reads_the_channels_of_its_groups(groups: int, inputs: int, outputs: int) -> None:
-    """A convolution of one pixel by the panels, against the definition."""
-    weight = random(outputs, inputs // groups, 1, 1)
-    panels = pack_weight(weight, groups, inputs, LANES)
-    reach = panels.shape[3]
-    x = random(inputs)
-    expected = [
-        x[(o * groups // outputs) * (inputs // groups) :][: inputs // groups] @ weight[o, :, 0, 0]
-        for o in range(outputs)
-    ]
-    got = np.zeros(len(panels) * LANES, np.float32)
-    for number, panel in enumerate(panels):
-        group = number * LANES // (outputs // groups)
-        start = min(group * (inputs // groups), inputs - reach)
-        got[number * LANES :][:LANES] = x[start : start + reach] @ panel[0, 0]
-    np.testing.assert_allclose(got[:outputs], expected, rtol=1e-4, atol=1e-5)
-    assert not got[outputs:].any()
