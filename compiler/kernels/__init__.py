@@ -16,6 +16,7 @@ from compiler.kernels.elementwise import Elementwise, Empty, Pieces
 from compiler.kernels.matmul import Matmul
 from compiler.kernels.recurrent import Recurrent
 from compiler.kernels.reduce import Reduce
+from compiler.kernels.resize import Resize
 from compiler.kernels.rows import Rows
 from compiler.kernels.scan import Scan
 from compiler.kernels.scatter import Scatter
@@ -39,6 +40,7 @@ FAMILIES: tuple[tuple[Template, ...], ...] = (
     (Reduce(),),
     (Rows(),),
     (Choice(),),
+    (Resize(),),
     (Scan(),),
     (Scatter(),),
     (Pieces(),),

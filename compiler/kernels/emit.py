@@ -179,9 +179,9 @@ def bound(expr: Expr) -> Expr:
     return expr if isinstance(expr, (tirx.IntImm, tirx.Var)) else T.bind(expr)
 
 
-def workspace(elements: int) -> tirx.Buffer:
+def workspace(elements: int, dtype: str = "float32") -> tirx.Buffer:
     """Memory of a task's own."""
-    return T.alloc_buffer((elements,), "float32", layout=None)
+    return T.alloc_buffer((elements,), dtype, layout=None)
 
 
 def within(count: int, first: Expr, total: int) -> int | Expr:

@@ -139,19 +139,19 @@ def one_hot(call: relax.Call, args: list[Value]) -> Value:
 
 
 def resize(call: relax.Call, args: list[Value]) -> Value:
-    """data [N, C, H, W] or packed; for each output row and column the elements (indices [H', T])
-    and, unless there is but one, how much of each (weights [H', T]).
+    """data [N, C, H, W] or packed; for each output row and column the elements (indices [T, H'])
+    and, unless there is but one, how much of each (weights [T, H']).
     """
     data, rows, columns, *weights = args
 
     def compute(i: Index) -> Expr:
         n, c, y, x, *lane = i
         total: Expr | None = None
-        for t in range(rows.shape[1]):
+        for t in range(rows.shape[0]):
             row = _line(
-                data, (n, c, rows.at((y, const(t, "int32")))), columns, weights[1:], x, lane
+                data, (n, c, rows.at((const(t, "int32"), y))), columns, weights[1:], x, lane
             )
-            row = row * weights[0].at((y, const(t, "int32"))) if weights else row
+            row = row * weights[0].at((const(t, "int32"), y)) if weights else row
             total = row if total is None else total + row
         assert total is not None
         return total.astype(dtype_of(call)) if element_type(total) != dtype_of(call) else total
@@ -164,8 +164,8 @@ def _line(
 ) -> Expr:
     """A row's elements around x, weighted."""
     total: Expr | None = None
-    for t in range(columns.shape[1]):
-        at = (x, const(t, "int32"))
+    for t in range(columns.shape[0]):
+        at = (const(t, "int32"), x)
         element = data.at((*row, columns.at(at), *lane))
         if weights:
             element = element.astype(weights[0].dtype) * weights[0].at(at)
@@ -229,5 +229,5 @@ MOVES: dict[str, Operator] = {
     "neoc.pack": pack,
     "neoc.unpack": unpack,
     "neoc.select": select,
-    "neoc.resize": resize,
+    "neoc.packed_resize": resize,
 }

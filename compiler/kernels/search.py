@@ -1,16 +1,20 @@
-"""argmax, argmin and the k best of a row: a search for the best element behind the last one found.
+"""argmax, argmin and the k best of a row.
 
     for each row in parallel:
-        for r in 0..k: out[r] = the first of the best elements that come after out[r - 1]
+        for each block: best[block] = the first of its best elements
+        for r in 0..k:
+            out[r] = the best of best
+            best[its block] = the best element there that comes after out[r]
 
-NaN is the best of all, as in numpy. The lanes are neighbouring rows, or each lane searches its own
-part of a row.
+A row of n elements has about sqrt(n) blocks. NaN is the best of all, as in numpy. The lanes are
+neighbouring rows, or each lane searches its own part of a row.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from math import isqrt
 
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
@@ -18,12 +22,14 @@ from tvm.script.ir_builder import tirx as T
 from compiler.kernels.emit import PARALLEL_WORK, bound, kernel, loop, nest, registers, vector_at
 from compiler.kernels.operators import dtype_of, integers, is_nan, shape_of
 from compiler.kernels.template import FIXED, Point, Space, Template
-from compiler.kernels.value import ZERO, Expr, Index, Value, ravel, unravel
+from compiler.kernels.value import ZERO, Expr, Index, Value, ravel, stored, unravel
 from compiler.kernels.vector import Evaluator, spread
 from compiler.kernels.workload import Bound, Workload
 from targets import Profile
 
 Better = Callable[[Expr, Expr], Expr]
+Element = Callable[[Expr], Expr]
+Allowed = Callable[[Expr, Expr], Expr]  # place, element
 
 
 def better(largest: bool) -> Better:
@@ -42,6 +48,7 @@ def better(largest: bool) -> Better:
 
 class Choice(Template):
     name = "search"
+    version = 2
 
     def accepts(self, work: Workload, profile: Profile) -> bool:
         return work.operator in ("relax.argmax", "relax.argmin", "neoc.topk")
@@ -68,7 +75,7 @@ def _argument(work: Workload, bound_: Bound, out: tirx.Buffer, lanes: int) -> No
         source = Value((flat.size,), flat.dtype, lambda i: flat.at(unravel(i[0], flat.shape)))
     shape = source.shape
     axis = 0 if call.attrs.axis is None else int(call.attrs.axis) % len(shape)
-    search = Search(better(work.operator == "relax.argmax"), source.dtype, shape[axis])
+    search = Search(better(work.operator == "relax.argmax"), source.dtype)
     place = tirx.Var("place", "int32")
     result = bound_.result(
         Value(shape_of(call), dtype_of(call), lambda _: place.astype(dtype_of(call)))
@@ -87,7 +94,9 @@ def _argument(work: Workload, bound_: Bound, out: tirx.Buffer, lanes: int) -> No
         return
 
     def row(index: Index) -> None:
-        found = search.row(lambda i: source.at((*index[:axis], i, *index[axis:])), lanes)
+        found = search.row(
+            lambda i: source.at((*index[:axis], i, *index[axis:])), shape[axis], lanes
+        )
         store(found, index, tirx.Var("lane", "int32"), 1)
 
     nest((*before, *behind), row, parallel)
@@ -112,7 +121,9 @@ def _over_lanes(
         lane = tirx.Var("lane", "int32")
         last = first + lane if count > 1 else first
         at = (*index, last)
-        found = search.lanes(lambda i: source.at((*at[:axis], i, *at[axis:])), lane, count)
+        found = search.lanes(
+            lambda i: source.at((*at[:axis], i, *at[axis:])), source.shape[axis], lane, count
+        )
         store(found, (*index, first), lane, count)
 
     def row(index: Index) -> None:
@@ -134,78 +145,103 @@ def _topk(work: Workload, bound_: Bound, out: tirx.Buffer, lanes: int) -> None:
     source = bound_.operands()[0]
     count, largest = integers(call.args[-1])
     *outer, extent = source.shape
-    search = Search(better(bool(largest)), source.dtype, extent)
+    search = Search(better(bool(largest)), source.dtype)
+    size = extent if extent < 8 * lanes else -(-isqrt(extent) // lanes) * lanes
+    blocks = -(-extent // size)
 
     def row(index: Index) -> None:
-        before, value = registers(1, 1, "int32"), registers(1, 1, source.dtype)
-        T.buffer_store(before, tirx.const(-1, "int32"), [0])
-        T.buffer_store(value, tirx.const(0, source.dtype), [0])
-        start = ravel((*index, ZERO), (*outer, count))
-        with loop(count) as r:
-            last, best = T.bind(before[0]), T.bind(value[0])
-            found = search.row(lambda i: source.at((*index, i)), lanes, (last, best))
-            found = T.bind(tirx.max(found, 0))
-            T.buffer_store(out, found.astype("int64"), [start + r])
-            T.buffer_store(before, found, [0])
-            single = Evaluator(tirx.Var("lane", "int32"), 1)(source.at((*index, found)))
-            T.buffer_store(value, single, [0])
+        best, where = registers(blocks, 1, source.dtype), registers(blocks, 1, "int32")
+        bests, places = (stored(b, (blocks,), str(b.dtype)) for b in (best, where))
 
-    nest(tuple(outer), row, source.size * count >= PARALLEL_WORK)
+        def fill(block: Expr, allowed: Allowed) -> None:
+            """The last block ends at the row's end, and leaves out what the one before it has."""
+            first = bound(block * size)
+            start = bound(tirx.min(first, extent - size)) if extent % size else first
+
+            def own(at: Expr, element: Expr) -> Expr:
+                return tirx.And(tirx.GE(at, first), allowed(at, element))
+
+            found = search.row(
+                lambda i: source.at((*index, start + i)), size, lanes, lambda i: start + i, own
+            )
+            T.buffer_store(where, found, [block])
+            element = source.at((*index, tirx.max(found, 0)))
+            T.buffer_store(best, Evaluator(tirx.Var("lane", "int32"), 1)(element), [block])
+
+        with loop(blocks) as block:
+            fill(block, lambda at, element: tirx.GE(at, ZERO))
+        with loop(count) as r:
+            found = search.row(
+                lambda i: bests.at((i,)), blocks, lanes, lambda i: places.at((i,)),
+                lambda at, element: tirx.GE(at, ZERO),
+            )  # fmt: skip
+            found = T.bind(tirx.max(found, 0))
+            T.buffer_store(out, found.astype("int64"), [ravel((*index, r), (*outer, count))])
+            block = T.bind(found // size)
+            fill(block, search.behind(found, T.bind(best[block])))
+
+    nest(tuple(outer), row, source.size >= PARALLEL_WORK)
 
 
 class Search:
     """The first of the best elements, by its index."""
 
-    def __init__(self, before: Better, dtype: str, extent: int) -> None:
-        self.before, self.dtype, self.extent = before, dtype, extent
+    def __init__(self, before: Better, dtype: str) -> None:
+        self.before, self.dtype = before, dtype
 
-    def lanes(self, element: Callable[[Expr], Expr], lane: tirx.Var, count: int) -> Expr:
-        """For each lane the best along the axis."""
+    def behind(self, place: Expr, element: Expr) -> Allowed:
+        """What comes after an element."""
+
+        def allowed(i: Expr, v: Expr) -> Expr:
+            tie = tirx.And(tirx.Not(self.before(v, element)), tirx.GT(i, place))
+            return tirx.Or(self.before(element, v), tie)
+
+        return allowed
+
+    def lanes(self, element: Element, extent: int, lane: tirx.Var, count: int) -> Expr:
+        """For each lane the best along an axis."""
         best, where = registers(1, count, self.dtype), registers(1, count, "int32")
         slot = vector_at(0, count)
         T.buffer_store(best, Evaluator(lane, count)(element(ZERO)), [slot])
         T.buffer_store(where, Evaluator(lane, count)(ZERO), [slot])
-        if self.extent > 1:
-            with loop(self.extent - 1) as i:
+        if extent > 1:
+            with loop(extent - 1) as i:
                 at = bound(i + 1)
                 self._keep(best, where, slot, Evaluator(lane, count)(element(at)), at, None, count)
         return T.bind(where[slot])
 
     def row(
-        self, element: Callable[[Expr], Expr], lanes: int, last: tuple[Expr, Expr] | None = None
+        self,
+        element: Element,
+        extent: int,
+        lanes: int,
+        place: Element = lambda i: i,
+        allowed: Allowed | None = None,
     ) -> Expr:
-        """The best of a row; with `last` (index, element) the best that comes after it. -1: there
-        is none.
-        """
+        """The place of the best of a row, of those that are allowed. -1: there is none."""
         best, where = registers(1, lanes, self.dtype), registers(1, lanes, "int32")
-        single, place = registers(1, 1, self.dtype), registers(1, 1, "int32")
-        whole = self.extent // lanes
-        T.buffer_store(place, tirx.const(-1, "int32"), [0])
+        single, found = registers(1, 1, self.dtype), registers(1, 1, "int32")
+        whole, lane = extent // lanes, tirx.Var("lane", "int32")
+        T.buffer_store(found, tirx.const(-1, "int32"), [0])
         T.buffer_store(single, tirx.const(0, self.dtype), [0])
         if whole:
-            slot, lane = vector_at(0, lanes), tirx.Var("lane", "int32")
+            slot = vector_at(0, lanes)
             T.buffer_store(where, Evaluator(lane, lanes)(tirx.const(-1, "int32")), [slot])
             T.buffer_store(best, Evaluator(lane, lanes)(tirx.const(0, self.dtype)), [slot])
             with loop(whole) as i:
                 first = bound(i * lanes)
-                at = Evaluator(lane, lanes)(first + lane)
-                self._keep(
-                    best,
-                    where,
-                    slot,
-                    Evaluator(lane, lanes)(element(first + lane)),
-                    at,
-                    last,
-                    lanes,
-                )
+                value, at = (Evaluator(lane, lanes)(f(first + lane)) for f in (element, place))
+                self._keep(best, where, slot, value, at, allowed, lanes)
             with loop(lanes) as i:
-                self._keep_first(single, place, T.bind(best[i]), T.bind(where[i]))
-        if self.extent % lanes:
-            with loop(self.extent % lanes) as i:
-                at = bound(i + whole * lanes)
-                value = T.bind(Evaluator(tirx.Var("lane", "int32"), 1)(element(at)))
-                self._keep(single, place, 0, value, at, last, 1)
-        return T.bind(place[0])
+                self._keep_first(single, found, T.bind(best[i]), T.bind(where[i]))
+        if extent % lanes:
+            with loop(extent % lanes) as i:
+                value, at = (
+                    T.bind(Evaluator(lane, 1)(f(bound(i + whole * lanes))))
+                    for f in (element, place)
+                )
+                self._keep(single, found, 0, value, at, allowed, 1)
+        return T.bind(found[0])
 
     def _keep(
         self,
@@ -214,18 +250,15 @@ class Search:
         slot: Expr | int,
         value: Expr,
         at: Expr,
-        last: tuple[Expr, Expr] | None,
+        allowed: Allowed | None,
         lanes: int,
     ) -> None:
-        """best, where = value, at if that is better and, with `last`, comes after it."""
+        """best, where = value, at if that is better and allowed."""
         v, b = tirx.Var("v", self.dtype), tirx.Var("b", self.dtype)
         i, w = tirx.Var("i", "int32"), tirx.Var("w", "int32")
         wins = tirx.Or(tirx.LT(w, ZERO), self.before(v, b))
-        if last is not None:
-            index, element = last
-            tie = tirx.And(tirx.Not(self.before(v, element)), tirx.GT(i, index))
-            later = tirx.Or(self.before(element, v), tie)
-            wins = tirx.And(wins, tirx.Or(tirx.LT(index, ZERO), later))
+        if allowed is not None:
+            wins = tirx.And(wins, allowed(i, v))
         given = {v: value, b: best[slot], i: at, w: where[slot]}
         given = {var: spread(e, lanes) for var, e in given.items()}
         lane = tirx.Var("lane", "int32")

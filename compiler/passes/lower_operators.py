@@ -19,7 +19,7 @@ import tvm
 from tvm import relax
 
 from compiler.kernels.operators import VIEWS, shape_of
-from compiler.passes.resampling import table
+from compiler.kernels.resampling import Sampling
 from compiler.passes.rewriter import Rewriter, constant, own
 
 ROWS = 8  # rows from which a cumulative sum runs across them
@@ -210,16 +210,15 @@ class _Lowerer(Rewriter):
         return self.emit(relax.op.strided_slice(whole, [1], [0], [extent]), name)
 
     def _resize(self, call: relax.Call, name: str) -> relax.Expr | None:
-        data, a = self.use(call.args[0]), call.attrs
-        if str(a.layout) != "NCHW":
+        """Tables are [taps, elements]; half precision is computed in single."""
+        sampling, kind = Sampling.described(call.attrs), str(call.ty.dtype)
+        if str(call.attrs.layout) != "NCHW" or not sampling.is_known:
             return None
-        sizes = zip(shape_of(data)[2:], shape_of(call)[2:], strict=True)
-        tables = [table(length, output, a) for length, output in sizes]
-        if any(t is None for t in tables):
-            return None
-        kind = str(call.ty.dtype)
         wide = "float64" if kind == "float64" else "float32"
-        operands = [constant(t[0]) for t in tables if t] + [
-            constant(t[1].astype(wide)) for t in tables if t and t[1] is not None
-        ]
-        return self.emit(own("neoc.resize", [data, *operands], shape_of(call), kind), name)
+        data = self._cast(self.use(call.args[0]), wide, name)
+        sizes = zip(shape_of(data)[2:], shape_of(call)[2:], strict=True)
+        tables = [sampling.table(length, output) for length, output in sizes]
+        operands = [constant(places.T) for places, _ in tables]
+        operands += [constant(share.T.astype(wide)) for _, share in tables if share is not None]
+        made = own("neoc.resize", [data, *operands, *sampling.arguments], shape_of(call), wide)
+        return self._cast(self.emit(made, name), kind, name)

@@ -158,12 +158,12 @@ class _Packer(Layouts):
         return self.emit(relax.op.matmul(data, constant(weight[rows]), call.attrs.out_dtype), name)
 
     def _resize(self, call: relax.Call, name: str) -> relax.Expr | None:
-        _, data, *tables = call.args
+        data, *tables = tensors_of(call)
         if not self.is_packed(data):
             return None
         target = self.packed_shape(shape_of(call))
         return self.emit(
-            own("neoc.resize", [self.pack(data), *tables], target, str(call.ty.dtype)), name
+            own("neoc.packed_resize", [self.pack(data), *tables], target, str(call.ty.dtype)), name
         )
 
     def _elementwise(self, call: relax.Call, name: str) -> relax.Expr | None:

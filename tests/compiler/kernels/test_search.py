@@ -53,3 +53,21 @@ def test_the_k_best_in_order(axis: int, count: int, dtype: str) -> None:
 
     wanted = [w for o in orders for w in (np.take_along_axis(x, o, axis), o)]
     check(emit, [x], *wanted, profiles=[NARROW])
+
+
+@pytest.mark.parametrize(("extent", "count"), [(64, 64), (67, 5), (600, 100), (1001, 1001)])
+def test_the_k_best_of_long_rows(extent: int, count: int) -> None:
+    """Rows of several blocks, with many equal elements, and infinite ones."""
+    x = np.floor(values((3, extent)) * 5)
+    x[1, ::7], x[2, : extent // 2] = -np.inf, np.inf
+    order = np.argsort(-x, 1, kind="stable")[:, :count]
+    check(
+        lambda a: R.topk(a, count, 1, "indices", True, "int64"), [x], order, profiles=[NARROW, WIDE]
+    )
+
+
+def test_nans_are_the_best_of_a_long_row() -> None:
+    x = values((2, 200))
+    x[0, [150, 3]] = np.nan
+    order = np.argsort(np.where(np.isnan(x), -np.inf, -x), 1, kind="stable")[:, :9]
+    check(lambda a: R.topk(a, 9, 1, "indices", True, "int64"), [x], order, profiles=[NARROW])
