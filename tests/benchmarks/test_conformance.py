@@ -6,6 +6,7 @@ import unittest
 from collections import Counter
 
 import numpy as np
+import pytest
 
 from benchmarks import conformance
 from benchmarks.conformance import Case, Outcome
@@ -87,6 +88,7 @@ def test_the_table_groups_by_reason_the_commonest_first() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_sample_of_the_suite() -> None:
     """No other answer is wrong, and nothing crashes."""
     sample = sorted(conformance.cases(), key=lambda case: case.name)[::EVERY]
