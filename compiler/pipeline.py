@@ -26,6 +26,7 @@ from compiler.passes.join_parts import join_parts
 from compiler.passes.lower_operators import lower_operators
 from compiler.passes.lower_transposed import lower_transposed
 from compiler.passes.open_windows import open_windows
+from compiler.passes.order_pools import order_pools
 from compiler.passes.pack_layout import pack_layout
 from compiler.passes.sink_transposes import sink_transposes
 from compiler.passes.store_narrow import store_narrow
@@ -48,6 +49,7 @@ def phases(profile: Profile) -> list[Phase]:
         store_narrow,
         sink_transposes,
         fold_affine,
+        order_pools,
         lower_transposed,
         lower_operators,
         channel_shuffle,

@@ -48,13 +48,13 @@ class _Folder(Rewriter):
 
     def _add(self, made: relax.Call, shift: np.ndarray, name: str) -> relax.Expr | None:
         """x + b + t -> x + (b + t)"""
-        bias = _bias(made)
+        bias = bias_of(made)
         if bias is None:
             return None
         return self.emit(relax.op.add(made.args[0], _column(bias + shift, made)), name)
 
     def _scale(self, made: relax.Call, scale: np.ndarray, name: str) -> relax.Expr | None:
-        bias = _bias(made)
+        bias = bias_of(made)
         if bias is not None:
             conv = self.producer.get(made.args[0])
             if conv is None or not _is_conv(conv):
@@ -80,7 +80,7 @@ def _is_conv(call: relax.Expr) -> bool:
     return call.op.name == "relax.nn.conv2d" or transposed
 
 
-def _bias(call: relax.Call) -> np.ndarray | None:
+def bias_of(call: relax.Call) -> np.ndarray | None:
     """The per-channel constant that a call adds, in double precision."""
     if call.op.name != "relax.add" or not isinstance(call.args[0], relax.Var):
         return None
