@@ -7,6 +7,7 @@ channels, the other along pixels. They come in the order that takes fewer operat
 from __future__ import annotations
 
 import math
+from typing import TypeGuard
 
 import tvm
 from tvm import relax
@@ -36,9 +37,10 @@ class _Orderer(Rewriter):
         return self.again(var, value) if done is None else done
 
     def _pool_first(self, pool: relax.Call, name: str) -> relax.Expr | None:
-        conv, bias = self._alone(pool.args[0]), None
-        if conv is not None and bias_of(conv) is not None:
-            conv, bias = self._alone(conv.args[0]), conv.args[1]
+        last, bias = self._alone(pool.args[0]), None
+        if last is not None and bias_of(last) is not None:
+            bias = last.args[1]
+        conv = last if last is None or bias is None else self._alone(last.args[0])
         if not _is_pointwise(conv) or (bias is not None and any(map(int, pool.attrs.padding))):
             return None
         if _cost(pool, conv, pool_first=True) >= _cost(pool, conv, pool_first=False):
@@ -66,11 +68,11 @@ class _Orderer(Rewriter):
         return self.emit(relax.Call(call.op, [data, *rest], call.attrs), name)
 
 
-def _calls(expr: relax.Expr | None, operator: str) -> bool:
+def _calls(expr: relax.Expr | None, operator: str) -> TypeGuard[relax.Call]:
     return isinstance(expr, relax.Call) and expr.op.name == operator
 
 
-def _is_pointwise(expr: relax.Expr | None) -> bool:
+def _is_pointwise(expr: relax.Expr | None) -> TypeGuard[relax.Call]:
     if not _calls(expr, CONV):
         return False
     a = expr.attrs
