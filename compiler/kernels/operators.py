@@ -196,19 +196,28 @@ def floor_divide(x: Expr, y: Expr) -> Expr:
 
 def floor_mod(x: Expr, y: Expr) -> Expr:
     """Python's modulo: the divisor's sign."""
-    if not element_type(x).startswith("float"):
+    kind = element_type(x)
+    if not kind.startswith("float"):
         return whole(tirx.floormod)(x, y)
-    return x - y * tirx.floor(x / y)
+    rest, zero = mod(x, y), const(0, kind)
+    other = tirx.LT(rest * sign(y), zero)
+    signed = tirx.Select(tirx.LT(y, zero), const(-0.0, kind), zero)
+    return tirx.Select(tirx.EQ(rest, zero), signed, tirx.Select(other, rest + y, rest))
 
 
 def mod(x: Expr, y: Expr) -> Expr:
-    """C's modulo: the dividend's sign."""
-    if not element_type(x).startswith("float"):
+    """C's modulo: the dividend's sign. In double precision, so that large quotients are whole."""
+    kind = element_type(x)
+    if not kind.startswith("float"):
         return whole(tirx.truncmod)(x, y)
-    quotient = x / y
-    return x - y * tirx.Select(
-        quotient < const(0, element_type(x)), tirx.ceil(quotient), tirx.floor(quotient)
-    )
+    dividend, divisor = x.astype("float64"), tirx.abs(y.astype("float64"))
+    size, zero = tirx.abs(dividend), const(0, "float64")
+    rest = size - divisor * tirx.floor(size / divisor)
+    rest = tirx.Select(tirx.LT(rest, zero), rest + divisor, rest)  # the quotient was rounded up
+    infinite = const(float("inf"), "float64")
+    is_whole = tirx.And(tirx.EQ(divisor, infinite), tirx.LT(size, infinite))
+    rest = tirx.Select(is_whole, size, rest).astype(kind)
+    return tirx.Select(tirx.LT(x, const(0, kind)), const(0, kind) - rest, rest)
 
 
 def greater(x: Expr, y: Expr) -> Expr:

@@ -107,7 +107,7 @@ class Converter:
         version = opsets.get(node.domain, 1)
         function = ops.find(node.domain, node.op, version)
         if function is None:
-            return self._body(node, inputs, version)
+            return self._body(node, inputs, opsets)
         self.builder.node = node
         wide, narrow = self._widened(node, inputs, version)
         made = _all_wanted(node, _call(function, self.builder, wide, node.attributes))
@@ -153,9 +153,10 @@ class Converter:
         return [inner[o.name] for o in branch.output]
 
     def _body(
-        self, node: Node, inputs: Sequence[Value | None], version: int
+        self, node: Node, inputs: Sequence[Value | None], opsets: Mapping[str, int]
     ) -> Sequence[Value | None]:
         """A composite op through the body in ONNX's schema."""
+        version = opsets.get(node.domain, 1)
         schema = _schema_with_body(node, version)
         body = _body_of(schema, node, inputs, version) if schema else None
         if schema is None or body is None:
@@ -169,7 +170,7 @@ class Converter:
         for part in body.node:
             part.name = node.title
         failures = len(self.missing)
-        self.run(body, inner, {o.domain: o.version for o in body.opset_import})
+        self.run(body, inner, {**opsets, **{o.domain: o.version for o in body.opset_import}})
         if len(self.missing) > failures:  # report the op the client knows, not its inside
             del self.missing[failures:]
             raise Unsupported

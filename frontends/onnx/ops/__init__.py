@@ -7,18 +7,25 @@ is listed only where behaviour changed; the highest not above the model's opset 
 from frontends.onnx.builder import Function, Table
 from frontends.onnx.ops import (
     activation,
+    classical,
     conv,
     einsum,
     elementwise,
+    fold_back,
+    generate,
     index,
     linear,
     norm,
     pool,
     quantized,
+    ranged,
     recurrent,
     reduce,
     resize,
+    sample,
+    signal,
     structure,
+    trees,
 )
 
 
@@ -39,16 +46,22 @@ OPS = {
         conv.OPS,
         einsum.OPS,
         elementwise.OPS,
+        fold_back.OPS,
+        generate.OPS,
         index.OPS,
         linear.OPS,
         norm.OPS,
         pool.OPS,
         quantized.OPS,
+        ranged.OPS,
         recurrent.OPS,
         reduce.OPS,
         resize.OPS,
+        sample.OPS,
+        signal.OPS,
         structure.OPS,
     ),
+    "ai.onnx.ml": merge(classical.OPS, trees.OPS),
 }
 
 

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from frontends.model import ModelError
 from frontends.onnx.builder import Builder, R, Table, Value, rank, shape
 
@@ -10,6 +12,8 @@ from frontends.onnx.builder import Builder, R, Table, Value, rank, shape
 def einsum(b: Builder, *inputs: Value, equation: str) -> Value:
     """Operands are taken left to right; a letter that nothing further needs is summed away."""
     terms, result = parse(equation, [rank(x) for x in inputs])
+    pairs = [_diagonal(b, x, term) for x, term in zip(inputs, terms, strict=True)]
+    inputs, terms = tuple(x for x, _ in pairs), [term for _, term in pairs]
     value, letters = inputs[0], terms[0]
     value, letters = _summed(b, value, letters, _needed(terms[1:], result))
     for i in range(1, len(inputs)):
@@ -35,13 +39,30 @@ def parse(equation: str, ranks: Sequence[int]) -> tuple[list[str], str]:
     for word, ndim in zip(words, ranks, strict=True):
         spread = ndim - len(word) + 3
         term = word.replace("...", digits[widest - spread :] if spread else "")
-        if len(term) != ndim or len(set(term)) != len(term):
+        if len(term) != ndim:
             raise ModelError(f"attribute equation '{equation}': '{word}' is not implemented")
         terms.append(term)
     if not arrow:
         once = sorted(c for c in set(left) - set(",.") if left.count(c) == 1)
         return terms, digits + "".join(once)
     return terms, right.replace("...", digits)
+
+
+def _diagonal(b: Builder, x: Value, letters: str) -> tuple[Value, str]:
+    """Axes with one letter become one: the elements at which their indices are equal."""
+    for c in sorted(set(letters)):
+        while letters.count(c) > 1:
+            first = letters.index(c)
+            second = letters.index(c, first + 1)
+            length = shape(x)[first]
+            if shape(x)[second] != length:
+                raise ModelError(f"axes '{c}' of {shape(x)} have different lengths")
+            rest = [a for a in range(rank(x)) if a not in (first, second)]
+            x = b.transpose(x, [*rest, first, second])
+            flat = b.reshape(x, (*shape(x)[:-2], length * length))
+            x = b.take(flat, np.arange(length) * (length + 1), len(rest))
+            letters = "".join(letters[a] for a in rest) + c
+    return x, letters
 
 
 def _needed(terms: Sequence[str], result: str) -> set[str]:

@@ -227,7 +227,8 @@ def dropout(
 ) -> tuple[Value, Value]:
     """Inference: everything is kept."""
     if training is not None and constant(training, "training_mode").item():
-        raise ModelError("training_mode must be false")
+        if ratio is None or constant(ratio, "ratio").item():
+            raise ModelError("training_mode must be false: training drops elements by chance")
     return x, np.ones(shape(x), bool)
 
 

@@ -22,10 +22,24 @@ def batch_norm(
     spatial: int = 1,
     is_test: int = 1,
     consumed_inputs: tuple[int, ...] = (),
-) -> Value:
-    """(x - mean) / sqrt(var + epsilon) * scale + bias, per channel, at inference."""
+) -> Value | tuple[Value, ...]:
+    """(x - mean) / sqrt(var + epsilon) * scale + bias, per channel. In training mode the mean and
+    the variance are the batch's, which move the given ones towards them.
+    """
     if training_mode:
-        raise ModelError("attribute training_mode must be 0")
+        axes = [a for a in range(rank(x)) if a != 1]
+        here = b(R.mean, x, axis=axes, keepdims=True)
+        centred = b(R.subtract, x, here)
+        spread = b(R.mean, b(R.multiply, centred, centred), axis=axes, keepdims=True)
+        wide = shape(here)
+        y = b(R.multiply, centred, b(R.rsqrt, b(R.add, spread, epsilon)))
+        y = b(R.add, b(R.multiply, y, b.reshape(scale, wide)), b.reshape(bias, wide))
+        moved = [
+            b(R.add, b(R.multiply, old, momentum),
+              b(R.multiply, b.reshape(new, shape(old)), 1 - momentum))
+            for old, new in ((mean, here), (var, spread))
+        ]  # fmt: skip
+        return (y, *moved)
     if not spatial:
         raise ModelError("attribute spatial must be 1")
     wide = (1, shape(x)[1]) + (1,) * (rank(x) - 2) if rank(x) > 1 else (1,)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from frontends.model import ModelError
-from frontends.onnx.builder import Builder, R, Table, Value, dtype, rank, shape
+from frontends.onnx.builder import Builder, R, Table, Value, affordable, dtype, rank, shape
 from frontends.onnx.graph import Array
 from frontends.onnx.ops.window import Window, resolve
 
@@ -27,7 +27,8 @@ def max_pool(
     pads: Sequence[int] = (),
     storage_order: int = 0,
     strides: Sequence[int] = (),
-) -> Value:
+) -> Value | tuple[Value, Value]:
+    """The indices of the maxima are only computed where the model asks for them."""
     window = resolve(
         shape(x)[2:],
         kernel_shape,
@@ -37,7 +38,39 @@ def max_pool(
         auto_pad=auto_pad,
         ceil_mode=ceil_mode,
     )
+    if b.wants(1):
+        return _indexed(b, x, window, storage_order)
     return _pool(b, R.nn.max_pool2d, x, window)
+
+
+def _indexed(b: Builder, x: Value, window: Window, storage_order: int) -> tuple[Value, Value]:
+    """Maxima, and where each was found first, counted in the whole tensor, by columns if asked."""
+    n, c, *spatial = shape(x)
+    place, inside = np.zeros((), np.int64), np.ones((), bool)
+    axes, area = len(spatial), math.prod(spatial)
+    columns = np.zeros((), np.int64)
+    for i, length in enumerate(spatial):
+        starts = np.arange(window.output[i]) * window.strides[i] - window.before[i]
+        at = starts[:, None] + np.arange(window.kernel[i]) * window.dilations[i]
+        wide = [1] * (2 * axes)
+        wide[i], wide[axes + i] = at.shape
+        near = np.clip(at, 0, length - 1).reshape(wide)
+        place = place * length + near
+        columns = columns + near * math.prod(spatial[:i])
+        inside = inside & ((at >= 0) & (at < length)).reshape(wide)
+    affordable(float(place.size))
+    count, taps = math.prod(window.output), math.prod(window.kernel)
+    flat, mask = place.reshape(count, taps), inside.reshape(count, taps)
+    found = b.take(b.reshape(x, (n * c, area)), flat, 1)
+    kind = np.dtype(dtype(x))
+    least = -np.inf if kind.kind == "f" else np.iinfo(kind).min
+    found = found if mask.all() else b(R.where, mask, found, np.asarray(least, kind))
+    best = b(R.argmax, found, axis=2)
+    numbers = (columns if storage_order else place).reshape(-1)
+    at = b(R.add, best, np.arange(count) * taps)
+    index = b(R.add, b.take(numbers, at, 0), (np.arange(n * c) * area).reshape(-1, 1))
+    dims = (n, c, *window.output)
+    return b.reshape(b(R.max, found, axis=[2]), dims), b.reshape(index, dims)
 
 
 def average_pool(

@@ -266,7 +266,13 @@ def resize(
         bool(antialias),
         extrapolation_value,
     )
-    return apply(b, x, {a: Axis(n, o, f, r) for a, n, o, f, r in rows}, method)
+    axes_of = {a: Axis(n, o, f, r) for a, n, o, f, r in rows}
+    if method.coordinates == "align_corners" and not all(a.exact for a in axes_of.values()):
+        raise ModelError(
+            "scales that give no whole lengths mean one thing with align_corners to the standard "
+            "and another to ONNX Runtime; give sizes instead"
+        )
+    return apply(b, x, axes_of, method)
 
 
 def _from_sizes(

@@ -153,3 +153,41 @@ def agrees(load: Load) -> Agrees:
         return model
 
     return agrees
+
+
+@pytest.fixture
+def classical(tmp_path: Path) -> Callable[..., None]:
+    """Assert that one operator of ai.onnx.ml gives what the standard's evaluator or ONNX Runtime
+    does."""
+
+    def classical(
+        op: str, inputs: list[Array], attributes: dict[str, object], version: int = 4
+    ) -> None:
+        names = [f"x{n}" for n in range(len(inputs))]
+        kinds = [onnx.helper.np_dtype_to_tensor_dtype(x.dtype) for x in inputs]
+        given = [
+            onnx.helper.make_tensor_value_info(n, k, x.shape)
+            for n, k, x in zip(names, kinds, inputs, strict=True)
+        ]
+        known = {
+            k: numpy_helper.from_array(v, k) if isinstance(v, np.ndarray) else v
+            for k, v in attributes.items()
+        }
+        schema = onnx.defs.get_schema(op, version, "ai.onnx.ml")
+        made = [f"y{n}" for n in range(len(schema.outputs))]
+        node = onnx.helper.make_node(op, names, made, domain="ai.onnx.ml", **known)
+        graph = onnx.helper.make_graph(
+            [node], "g", given, [onnx.ValueInfoProto(name=n) for n in made]
+        )
+        opsets = [onnx.helper.make_opsetid("ai.onnx.ml", version), onnx.helper.make_opsetid("", 21)]
+        proto = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=10)
+        path = tmp_path / "model.onnx"
+        onnx.save(proto, path)
+        model = importer.load(path, {n: x.shape for n, x in zip(names, inputs, strict=True)})
+        assert set(calls(model)) <= ALLOWED
+        feeds = dict(zip(names, inputs, strict=True))
+        for got, want in zip(execute(model, feeds), reference(proto, feeds), strict=True):
+            assert (got.shape, got.dtype) == (want.shape, want.dtype)
+            np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
+
+    return classical

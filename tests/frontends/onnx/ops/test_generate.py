@@ -1,0 +1,35 @@
+"""Tensors made from numbers, and what must be known to make them."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from frontends.model import Model, ModelError
+
+Load = Callable[..., Model]
+
+
+def test_ranges_and_constants_are_known_at_import(agrees: Load) -> None:
+    agrees(
+        "g (float[4] x) => (float[] y) { r = Range(a, b, c) z = ConstantOfShape(s) "
+        "y = Sum(x, r, z) }",
+        a=np.float32(2),
+        b=np.float32(-1.5),
+        c=np.float32(-1),
+        s=[4],
+    )
+
+
+@pytest.mark.parametrize(
+    ("node", "words"),
+    [
+        ("y = Range(x, a, b)", "start must be a constant"),
+        ("r = NonZero(x) y = Cast<to=1>(r)", "the input must be a constant"),
+        ("y, i = Unique(x)", "the input must be a constant"),
+    ],
+)
+def test_what_decides_a_size_must_be_known(load: Load, node: str, words: str) -> None:
+    text = f"g (float x) => (float[] y) {{ {node} }}"
+    with pytest.raises(ModelError, match=words):
+        load(text, a=np.float32(3), b=np.float32(1))

@@ -1,0 +1,53 @@
+"""Tree ensembles against ONNX Runtime."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from frontends.model import ModelError
+
+Convert = Callable[..., None]
+X = np.random.default_rng(0).standard_normal((16, 3)).astype(np.float32)
+TREES = {
+    "nodes_treeids": [0, 0, 0, 0, 0, 1, 1, 1],
+    "nodes_nodeids": [0, 1, 2, 3, 4, 0, 1, 2],
+    "nodes_featureids": [0, 1, 0, 0, 0, 2, 0, 0],
+    "nodes_modes": ["BRANCH_LEQ", "BRANCH_LT", "LEAF", "LEAF", "LEAF", "BRANCH_GT", "LEAF", "LEAF"],
+    "nodes_values": [0.1, -0.3, 0.0, 0.0, 0.0, 0.2, 0.0, 0.0],
+    "nodes_truenodeids": [1, 3, 0, 0, 0, 1, 0, 0],
+    "nodes_falsenodeids": [2, 4, 0, 0, 0, 2, 0, 0],
+    "nodes_missing_value_tracks_true": [1, 0, 0, 0, 0, 0, 0, 0],
+    "target_ids": [0, 1, 0, 1, 0],
+    "target_nodeids": [2, 3, 4, 1, 2],
+    "target_treeids": [0, 0, 0, 1, 1],
+    "target_weights": [1.5, -2.0, 0.25, 4.0, 8.0],
+    "n_targets": 2,
+}
+
+
+@pytest.mark.parametrize("how", ["SUM", "AVERAGE"])
+def test_a_regressor(classical: Convert, how: str) -> None:
+    x = X.copy()
+    x[3, 0] = x[5, 1] = np.nan
+    classical("TreeEnsembleRegressor", [x], TREES | {"aggregate_function": how}, version=3)
+
+
+def test_sets_and_leaves_apart(classical: Convert) -> None:
+    attributes = {
+        "aggregate_function": 1, "leaf_targetids": [0, 1, 2, 3],
+        "leaf_weights": np.array([1.0, 10.0, 1000.0, 100.0], np.float32),
+        "membership_values": np.array([1.2, 3.7, 8.0, 9.0, np.nan, 12.0, 7.0, np.nan], np.float32),
+        "n_targets": 4, "nodes_falseleafs": [1, 0, 1], "nodes_falsenodeids": [2, 2, 3],
+        "nodes_featureids": [0, 0, 0], "nodes_modes": np.array([0, 6, 6], np.uint8),
+        "nodes_splits": np.array([11, 232344.0, 0.0], np.float32), "nodes_trueleafs": [0, 1, 1],
+        "nodes_truenodeids": [1, 0, 1], "tree_roots": [0],
+    }  # fmt: skip
+    x = np.array([[1.2], [3.4], [-0.12], [12], [7], [8]], np.float32)
+    classical("TreeEnsemble", [x], attributes, version=5)
+
+
+def test_a_circle_is_refused(classical: Convert) -> None:
+    with pytest.raises(ModelError, match="a tree has a circle"):
+        classical("TreeEnsembleRegressor", [X], TREES | {"nodes_truenodeids":
+                  [1, 1, 0, 0, 0, 1, 0, 0]}, version=3)  # fmt: skip
