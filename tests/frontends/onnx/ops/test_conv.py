@@ -48,6 +48,21 @@ def test_the_kernel_may_be_computed(agrees: Agrees) -> None:
     agrees("g (float[1,3,6,6] x, float[2,3,3,3] w) => (float[] y) { v = Relu(w) y = Conv(x, v) }")
 
 
-def test_three_spatial_dimensions_are_refused(load: Agrees) -> None:
-    with pytest.raises(ModelError, match=r"one or two spatial dimensions"):
-        load("g (float[1,1,4,4,4] x) => (float[] y) { y = Conv(x, w) }", w=(1, 1, 2, 2, 2))
+VOLUMES = [
+    ("Conv<strides=[2,1,2], pads=[1,0,1,0,1,1], dilations=[1,2,1]>", (3, 2, 3, 2, 2), (3,)),
+    ("Conv<group=2>", (4, 1, 2, 2, 1), (4,)),
+    ("ConvTranspose<strides=[2,1,3], pads=[1,0,1,0,1,0], output_padding=[1,0,2]>",
+     (2, 3, 3, 2, 2), (3,)),
+    ("ConvTranspose<group=2, dilations=[2,1,1]>", (2, 2, 2, 2, 1), (4,)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("op", "kernel", "bias"), VOLUMES)
+def test_volumes(agrees: Agrees, op: str, kernel: tuple[int, ...], bias: tuple[int, ...]) -> None:
+    text = f"g (float[1,2,4,5,4] x) => (float[] y) {{ y = {op}(x, w, b) }}"
+    agrees(text, 17, w=kernel, b=bias)
+
+
+def test_a_kernel_of_another_rank_is_refused(load: Agrees) -> None:
+    with pytest.raises(ModelError, match=r"a kernel \(1, 1, 2\) does not fit an input"):
+        load("g (float[1,1,4,4,4] x) => (float[] y) { y = Conv(x, w) }", w=(1, 1, 2))

@@ -60,3 +60,9 @@ def test_einsum(agrees: Agrees, equation: str, left: str, right: str) -> None:
 @pytest.mark.parametrize("equation", ["ij->ji", "ij->i", "...ij->...ji"])
 def test_einsum_of_one(agrees: Agrees, equation: str) -> None:
     agrees(f'g (float[3,4] x) => (float[] y) {{ y = Einsum<equation="{equation}">(x) }}')
+
+
+@pytest.mark.parametrize("equation", ["...ii->...i", "aba->b", "ii"])
+def test_a_letter_twice_is_a_diagonal(agrees: Agrees, equation: str) -> None:
+    dims = {"aba->b": "3,4,3", "ii": "4,4"}.get(equation, "2,3,3")
+    agrees(f'g (float[{dims}] x) => (float[] y) {{ y = Einsum<equation="{equation}">(x) }}')

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from frontends.model import Model, ModelError
+from frontends.model import Model
 
 Agrees = Callable[..., Model]
 
@@ -59,10 +59,12 @@ def test_lp_norm(agrees: Agrees, p: int) -> None:
     agrees(f"g (float[2,3,5] x) => (float[] y) {{ y = LpNormalization<axis=1, p={p}>(x) }}")
 
 
-def test_training_is_refused(load: Agrees) -> None:
-    with pytest.raises(ModelError, match="training_mode must be 0"):
-        load(
-            "g (float[1,2,3] x) => (float[] y)"
-            " { y = BatchNormalization<training_mode=1>(x, s, s, s, s) }",
-            s=(2,),
-        )
+def test_training_moves_the_statistics(agrees: Agrees) -> None:
+    agrees(
+        "g (float[2,3,4] x) => (float[] y, float[] m, float[] v)"
+        " { y, m, v = BatchNormalization<training_mode=1, momentum=0.7>(x, s, b, a, c) }",
+        s=(3,),
+        b=(3,),
+        a=np.float32([0.1, 0.2, 0.3]),
+        c=np.float32([1, 2, 3]),
+    )

@@ -67,3 +67,12 @@ def test_lp_pool(agrees: Agrees) -> None:
 def test_a_window_larger_than_its_input_is_refused(load: Agrees) -> None:
     with pytest.raises(ModelError, match="a window of 9 does not fit 5 elements"):
         load("g (float[1,1,5,5] x) => (float[] y) { y = MaxPool<kernel_shape=[9,9]>(x) }")
+
+
+@pytest.mark.parametrize("attributes", ["strides=[2,2]", "pads=[1,0,1,1], dilations=[2,1]",
+                                        "storage_order=1, ceil_mode=1, strides=[3,2]"])  # fmt: skip
+def test_indices_of_maxima(agrees: Agrees, attributes: str) -> None:
+    agrees(
+        "g (float[2,3,6,7] x) => (float[] y, int64[] i)"
+        f" {{ y, i = MaxPool<kernel_shape=[2,3], {attributes}>(x) }}"
+    )

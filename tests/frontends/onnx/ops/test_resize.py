@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from frontends.model import Model
+from frontends.model import Model, ModelError
 
 Agrees = Callable[..., Model]
 
@@ -52,3 +52,11 @@ def test_a_whole_factor_is_resize2d(load: Agrees) -> None:
     text = f"g (float[1,2,5,6] x) => (float[] y) {{ y = Resize<{attributes}>(x, , s) }}"
     model = load(text, s=np.array([1, 1, 2, 2], np.float32))
     assert "relax.image.resize2d" in str(model.module["main"].body.blocks[0].bindings[0].value.op)
+
+
+def test_corners_of_a_length_that_is_not_whole_are_refused(load: Agrees) -> None:
+    text = 'Resize<mode="linear", coordinate_transformation_mode="align_corners">(x, , s)'
+    with pytest.raises(ModelError, match="give sizes instead"):
+        load(
+            f"g (float[1,1,2,4] x) => (float[] y) {{ y = {text} }}", s=np.float32([1, 1, 0.6, 0.6])
+        )
