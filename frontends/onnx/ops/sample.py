@@ -243,7 +243,7 @@ def roi_align(
         each: Value = np.full((number, 1, 1), float(count), np.float32)
         most = count
         if count <= 0:
-            spans = (rois[:, 3 - axis] - rois[:, 1 - axis]) * np.float32(spatial_scale)  # type: ignore[call-overload,index]
+            spans = (rois[:, 3 - axis] - rois[:, 1 - axis]) * np.float32(spatial_scale)
             spans = spans if half else np.maximum(spans, 1)
             each = np.ceil(spans / bins).astype(np.float32).reshape(-1, 1, 1)
             most = max(int(each.max()), 1)
