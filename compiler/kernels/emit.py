@@ -70,6 +70,17 @@ def vector_at(position: int | Expr, lanes: int) -> Expr:
     return tirx.Ramp(position, 1, lanes) if lanes > 1 else position
 
 
+def runs(extent: int, lanes: int) -> list[tuple[int, int]]:
+    """The starts and widths of whole vectors, then of halves, quarters, ... of one."""
+    found, start = [], 0
+    while start < extent:
+        while extent - start < lanes:
+            lanes //= 2
+        found.append((start, lanes))
+        start += lanes
+    return found
+
+
 def store_row(
     target: tirx.Buffer,
     value: Value,
@@ -89,14 +100,12 @@ def store_row(
         evaluated = Evaluator(lane, count)(value.at(index))
         T.buffer_store(target, evaluated, [vector_at(position((*outer, first)), count)])
 
-    done = 0
-    while done < width:
-        whole = (width - done) // lanes
-        with loop(whole) as i:
-            if whole:
-                store(start + (done + i * lanes), lanes)
-        done += whole * lanes
-        lanes //= 2
+    whole = width // lanes
+    with loop(whole) as i:
+        if whole:
+            store(start + i * lanes, lanes)
+    for first, count in runs(width % lanes, lanes):
+        store(start + (whole * lanes + first), count)
 
 
 def store_value(

@@ -59,24 +59,28 @@ def horner(x: Expr, coefficients: Sequence[float], dtype: str = "float32") -> Ex
 
 
 def exp(x: Expr) -> Expr:
-    """Cephes expf: 2^n times a polynomial in the rest. NaN stays NaN; overflow gives infinity,
-    underflow 0.
+    """2^n times a polynomial in the rest. NaN stays NaN; overflow gives infinity, underflow 0."""
+    x = T.bind(x)
+    # the number last: it is what tirx.max and tirx.min give where it is NaN
+    bounded = T.bind(tirx.min(like(x, 89.0), tirx.max(like(x, -86.6), x)))
+    # half of 2^n, as 2^128 has no bits of its own
+    p, half = _exponential(bounded, ROUNDING - 1)
+    return T.bind(tirx.Select(tirx.LT(x, like(x, -86.6)), like(x, 0.0), (p + p) * half))
+
+
+def _exponential(x: Expr, rounding: float) -> tuple[Expr, Expr]:
+    """p and 2^n with e^x = p * 2^n, or half of 2^n. n + 127, or n + 126, is the low byte of a sum
+    so large that it has no fraction.
     """
     integer = typed("int32", lanes_of(x))
-    x = T.bind(x)
-    # Selects, not min and max: they let NaN through.
-    # the number last: it is what tirx.max and tirx.min give where it is NaN
-    bounded = T.bind(tirx.min(like(x, 88.7228), tirx.max(like(x, -86.6), x)))
-    n = T.bind(tirx.nearbyint(bounded * like(x, 1.44269504088896341)))
-    rest = T.bind(n * like(x, -0.693359375) + bounded)
+    shifted = T.bind(x * like(x, 1.44269504088896341) + like(x, rounding))
+    n = T.bind(shifted - like(x, rounding))
+    rest = T.bind(n * like(x, -0.693359375) + x)
     rest = T.bind(n * like(x, 2.12194440e-4) + rest)
-    p = horner(rest, EXP)
-    p = T.bind(p * (rest * rest) + rest + like(x, 1.0))
-    # half of 2^n, as 2^128 has no bits of its own
-    half = (tirx.Cast(integer, n) + like(x, 126, "int32")) << like(x, 23, "int32")
-    value = T.bind((p + p) * tirx.reinterpret(x.ty.dtype, half))
-    value = tirx.Select(tirx.GT(x, like(x, 88.72283935546875)), like(x, float("inf")), value)
-    return T.bind(tirx.Select(tirx.LT(x, like(x, -86.6)), like(x, 0.0), value))
+    p = horner(rest, (*EXP, 1.0, 1.0))
+    return p, tirx.reinterpret(
+        x.ty.dtype, tirx.reinterpret(integer, shifted) << like(x, 23, "int32")
+    )
 
 
 def log(x: Expr) -> Expr:
@@ -141,17 +145,9 @@ def tanh(x: Expr) -> Expr:
 
 
 def sigmoid(x: Expr) -> Expr:
-    """1 / (1 + e^-x), e^-x as in exp. Beyond 87 either way nothing changes but denormal numbers,
-    which are slow; within it n + 127 is the low byte of a sum so large that it has no fraction.
-    """
-    integer = typed("int32", lanes_of(x))
+    """1 / (1 + e^-x). Beyond 87 either way nothing changes but denormal numbers, which are slow."""
     x = T.bind(tirx.min(like(x, 87.0), tirx.max(like(x, -87.0), like(x, 0.0) - x)))
-    shifted = T.bind(x * like(x, 1.44269504088896341) + like(x, ROUNDING))
-    n = T.bind(shifted - like(x, ROUNDING))
-    rest = T.bind(n * like(x, -0.693359375) + x)
-    rest = T.bind(n * like(x, 2.12194440e-4) + rest)
-    p = horner(rest, (*EXP, 1.0, 1.0))
-    power = tirx.reinterpret(x.ty.dtype, tirx.reinterpret(integer, shifted) << like(x, 23, "int32"))
+    p, power = _exponential(x, ROUNDING)
     return T.bind(like(x, 1.0) / (p * power + like(x, 1.0)))
 
 

@@ -22,6 +22,7 @@ from compiler.kernels.emit import (
     bound,
     kernel,
     loop,
+    runs,
     vector_at,
     within,
     workspace,
@@ -48,17 +49,6 @@ class Resize(Template):
         with kernel(name, work.parameters) as (buffers, done):
             _Emitter(work, work.bind(buffers), buffers[-1], profile.isa.lanes).emit()
         return done[0]
-
-
-def runs(extent: int, lanes: int) -> list[tuple[int, int]]:
-    """The starts and widths of whole vectors, then of halves, quarters, ... of one."""
-    found, start = [], 0
-    while start < extent:
-        while extent - start < lanes:
-            lanes //= 2
-        found.append((start, lanes))
-        start += lanes
-    return found
 
 
 class _Emitter:

@@ -1,7 +1,7 @@
 """Softmax, log-softmax, layer and RMS normalisation: a task does one row, which stays in its cache
 between the passes.
 
-    softmax:     m = max x;  out = exp(x - m), s = sum of it;  out = out / s
+    softmax:     m = max x;  s = sum of out = exp(x - m);  out = out / s
     log-softmax: m = max x;  s = sum exp(x - m);  out = x - (m + log s)
     layer norm:  mean;  variance around it;
                  out = (x - mean) / sqrt(variance + epsilon) * gamma + beta
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from compiler.kernels.emit import PARALLEL_WORK, kernel, loop, registers, store_row, vector_at
+from compiler.kernels.emit import PARALLEL_WORK, kernel, loop, registers, runs, store_row, vector_at
 from compiler.kernels.fold import INDEPENDENT, SUM, Monoid, across, least
 from compiler.kernels.operators import dtype_of, shape_of
 from compiler.kernels.template import FIXED, Point, Space, Template
@@ -30,6 +30,7 @@ MAX = Monoid(least, tirx.max)  # NaN comes through exp
 
 class Rows(Template):
     name = "rows"
+    version = 2
 
     def accepts(self, work: Workload, profile: Profile) -> bool:
         return (
@@ -91,12 +92,22 @@ class _Row:
     def index(self, at: Expr) -> Index:
         return (*self.place, *unravel(at, self.inner))
 
-    def reduce(self, monoid: Monoid, element: Callable[[Expr], Expr]) -> Expr:
-        """All elements combined, by several accumulators of a vector each."""
+    def reduce(self, monoid: Monoid, element: Callable[[Expr], Expr], keeps: bool = False) -> Expr:
+        """All elements combined, by several accumulators of a vector each. keeps: the elements are
+        stored, too.
+        """
         whole, rest = divmod(self.extent, self.lanes)
         independent = min(INDEPENDENT, whole)
         total = registers(1, 1, self.dtype)
         T.buffer_store(total, monoid.start(self.dtype), [0])
+        lane = tirx.Var("lane", "int32")
+
+        def evaluated(first: Expr, width: int) -> Expr:
+            value = T.bind(Evaluator(lane, width)(element(first + lane if width > 1 else first)))
+            if keeps:
+                T.buffer_store(self.out, value, [vector_at(self.start + first, width)])
+            return value
+
         if whole:
             acc = registers(independent, self.lanes, self.dtype)
             for n in range(independent):
@@ -105,11 +116,10 @@ class _Row:
                     tirx.Broadcast(monoid.start(self.dtype), self.lanes),
                     [vector_at(n * self.lanes, self.lanes)],
                 )
-            lane = tirx.Var("lane", "int32")
 
             def add(n: int, first: Expr) -> None:
                 slot = vector_at(n * self.lanes, self.lanes)
-                value = Evaluator(lane, self.lanes)(element(first + lane))
+                value = evaluated(first, self.lanes)
                 T.buffer_store(acc, monoid.combine(acc[slot], value), [slot])
 
             with loop(whole // independent) as i:
@@ -121,20 +131,24 @@ class _Row:
             for n in range(1, independent):
                 vector = T.bind(monoid.combine(vector, acc[vector_at(n * self.lanes, self.lanes)]))
             T.buffer_store(total, across(T.bind(vector), self.lanes, monoid.combine), [0])
-        if rest:
-            with loop(rest) as i:
-                value = Evaluator(tirx.Var("lane", "int32"), 1)(element(whole * self.lanes + i))
-                T.buffer_store(total, monoid.combine(total[0], value), [0])
+        for n, width in runs(rest, self.lanes):
+            value = evaluated(tirx.const(whole * self.lanes + n, "int32"), width)
+            part = across(value, width, monoid.combine) if width > 1 else value
+            T.buffer_store(total, monoid.combine(total[0], part), [0])
         return T.bind(total[0])
+
+    @property
+    def start(self) -> Expr:
+        return ravel((*self.place, *[ZERO] * len(self.inner)), self.shape)
 
     def store(self, element: Callable[[Expr], Expr]) -> None:
         value = Value((self.extent,), str(self.out.dtype), lambda i: element(i[0]))
-        start = ravel((*self.place, *[ZERO] * len(self.inner)), self.shape)
+        start = self.start
         store_row(self.out, value, (), ZERO, self.extent, self.lanes, lambda i: start + i[0])
 
     def stored(self, at: Expr) -> Expr:
-        """What `store` wrote."""
-        return self.out[ravel((*self.place, *[ZERO] * len(self.inner)), self.shape) + at]
+        """What `reduce` kept."""
+        return self.out[self.start + at]
 
 
 def _result(
@@ -163,8 +177,7 @@ def _softmax(work: Workload, bound: Bound, row: _Row) -> None:
         total = T.bind(tirx.const(1.0, row.dtype) / row.reduce(SUM, power))
         row.store(_result(work, bound, row, lambda i: power(i) * total))
         return
-    row.store(power)
-    scale = T.bind(tirx.const(1.0, row.dtype) / row.reduce(SUM, row.stored))
+    scale = T.bind(tirx.const(1.0, row.dtype) / row.reduce(SUM, power, keeps=True))
     row.store(_result(work, bound, row, lambda i: row.stored(i) * scale))
 
 

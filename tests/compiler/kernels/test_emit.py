@@ -5,7 +5,7 @@ import re
 import pytest
 from tvm.script.ir_builder import tirx as T
 
-from compiler.kernels.emit import kernel, nest, store_value
+from compiler.kernels.emit import kernel, nest, runs, store_value
 from compiler.kernels.value import Index, ravel, stored
 
 
@@ -41,3 +41,8 @@ def test_rows_end_with_parts_of_a_vector() -> None:
 def test_small_work_stays_on_one_thread_and_large_work_does_not() -> None:
     assert "T.parallel" not in copied((10, 10))
     assert "T.parallel" in copied((100, 100))
+
+
+def test_runs_cover_a_row() -> None:
+    assert runs(21, 8) == [(0, 8), (8, 8), (16, 4), (20, 1)]
+    assert runs(3, 8) == [(0, 2), (2, 1)]

@@ -5,7 +5,6 @@ import pytest
 from tvm import relax
 
 from compiler.kernels.resampling import Sampling
-from compiler.kernels.resize import runs
 from tests.compiler.kernels.harness import NARROW, WIDE, check, values
 
 R = relax.op
@@ -65,8 +64,3 @@ def test_what_follows_is_part_of_the_kernel() -> None:
 
     want = np.maximum(resized(x, sampling, (10, 18)) * scale + y, 0)
     check(emit, [x, y], want, profiles=[NARROW, WIDE], tolerance=1e-5)
-
-
-def test_runs_cover_a_row() -> None:
-    assert runs(21, 8) == [(0, 8), (8, 8), (16, 4), (20, 1)]
-    assert runs(3, 8) == [(0, 2), (2, 1)]

@@ -113,3 +113,28 @@ def test_convolutions_of_one_axis(tmp_path: Path) -> None:
 def test_heads_are_no_images(tmp_path: Path) -> None:
     body = "a = Transpose <perm = [0, 2, 1, 3]> (x) y = Relu(a)"
     assert sunk(body, tmp_path) == "permute_dims relu"
+
+
+def test_a_network_with_its_channels_last_moves_nothing(tmp_path: Path) -> None:
+    """As converters from TensorFlow write them: no kernel only moves data, the input's included."""
+    constants = {
+        "stem": random(16, 3, 3, 3),
+        "bias": random(16),
+        "deep": random(16, 1, 3, 3),
+        "wide": random(32, 16, 1, 1),
+        "dense": random(32, 5),
+        "zero": np.zeros(1, np.float32),
+        "six": np.full(1, 6, np.float32),
+        "to": np.array([1, 32]),
+    }
+    body = f"""
+        a = {FIRST} (x) b = Conv <strides = [2, 2], pads = [0, 0, 1, 1]> (a, stem, bias)
+        c = Relu(b) d = Conv <group = 16, pads = [1, 1, 1, 1]> (c, deep)
+        e = Max(d, zero) f = Min(e, six) g = Conv(f, wide) h = {LAST} (g)
+        m = ReduceMean <axes = [1, 2], keepdims = 0> (h) r = Reshape(m, to) y = MatMul(r, dense)
+    """
+    net = nets.text("(float[1, 16, 16, 3] x) => (float[1, 5] y)", body, constants)
+    kernels = nets.lower(nets.load(net, tmp_path)).kernels.values()
+    assert {kernel.work.operator.split(".")[-1] for kernel in kernels} == {
+        *("conv2d", "depthwise", "mean", "matmul")
+    }
