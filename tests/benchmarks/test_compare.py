@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import helper, numpy_helper, parser
 
 from benchmarks import __main__ as command
 from benchmarks import artifacts, compare, suite
@@ -80,6 +82,24 @@ def test_a_failure_is_told_and_the_others_go_on(
     assert written["tune_s"] == 7 and written["threads"] == 2 and written["date"]
     assert written["rows"][0]["ratio"] == 1.5 and "1 networks" in written["summary"]
     assert written["rows"][0]["rivals"]["ort"]["times"]["median_ms"] == 4
+
+
+@pytest.mark.slow
+def test_memory_and_loading_are_the_networks_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights are in memory once, whoever measures; a rival's library does not count."""
+    monkeypatch.setattr(artifacts, "FOLDER", tmp_path / "cache")
+    weights = np.random.default_rng(0).random((2048, 2048), np.float32)
+    graph = parser.parse_graph("net (float[2, 2048] x) => (float[2, 2048] y) { y = MatMul(x, w) }")
+    graph.initializer.append(numpy_helper.from_array(weights, "w"))
+    onnx.save(helper.make_model(graph), tmp_path / "net.onnx")
+    net = artifacts.Network("net", tmp_path / "net.onnx", {"x": np.ones((2, 2048), np.float32)})
+    how, versions = artifacts.How(1, 0, False), dict[str, str]()
+    row = compare.measure(net, how, ["neoc", "ort"], 0.1, versions)
+    for kind, most in (("neoc", 1.5), ("ort", 4)):
+        assert weights.nbytes < row.rivals[kind].memory_bytes < most * weights.nbytes
+    assert 0 < row.rivals["neoc"].load_ms < row.rivals["ort"].load_ms < 60_000
 
 
 @pytest.mark.slow
