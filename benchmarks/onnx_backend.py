@@ -30,6 +30,7 @@ import frontends
 import targets
 from compiler import abi, build, codegen, pipeline, plan, plan_source
 from frontends.model import Model, ModelError
+from frontends.onnx import members
 
 Array = np.ndarray
 Arrays = Mapping[str, Array]
@@ -98,18 +99,30 @@ class Prepared(BackendRep):
         and the importer says what it thinks of it."""
         if not isinstance(inputs, Mapping):
             inputs = dict(zip(self._names, inputs, strict=False))
-        feed = {n: np.asarray(v) for n, v in inputs.items() if isinstance(v, TENSORS)}
+        feed = {n: np.asarray(v) for n, v in _tensors(inputs) if isinstance(v, TENSORS)}
         if self._loaded is None or not self._loaded.fits(feed):
             self._loaded = load(self._model, feed)
         session, constants = self._loaded.session, self._loaded.constants
         answers = session.run({n: v for n, v in feed.items() if n not in constants})
-        return tuple(answers[o.name] for o in self._model.graph.output)
+        return tuple(
+            answers[o.name] if o.name in answers else [answers[n] for n in members(o.name, answers)]
+            for o in self._model.graph.output
+        )
 
     @property
     def folded(self) -> bool:
         """Whether nothing was left to compute: every input was a constant."""
         loaded = self._loaded
         return loaded is not None and bool(loaded.constants) and not loaded.session.inputs
+
+
+def _tensors(inputs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The tensors of a sequence under names of their own, as the importer has them."""
+    for name, value in inputs.items():
+        if isinstance(value, list):
+            yield from ((f"{name}.{n}", v) for n, v in enumerate(value))
+        else:
+            yield name, value
 
 
 def load(proto: onnx.ModelProto, feed: Arrays) -> Loaded:
@@ -140,7 +153,8 @@ def compiled(proto: onnx.ModelProto, feed: Arrays, folder: Path) -> Arrays:
 
 def imported(proto: onnx.ModelProto, feed: Arrays, folder: Path) -> tuple[Model, Arrays]:
     """The model with as few constants among its inputs as the importer needs."""
-    for names in choices(feed):
+    own = {i.name for i in proto.graph.input}  # no tensors of sequences
+    for names in choices({n: v for n, v in feed.items() if n in own}):
         constants = {n: feed[n] for n in names}
         try:
             return _import(proto, feed, constants, folder), constants

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import onnxruntime
 from compiler import abi
 from compiler.errors import ServerError
 from frontends.model import Model, Tensor
+from frontends.onnx import members
 
 RUNS = 3
 BOUND = 1e-3  # of an output's largest absolute value
@@ -135,12 +136,26 @@ def _oracle(model: Model) -> tuple[str, Reference]:
         )
     except Exception:  # its exceptions have no common class; what it cannot load the evaluator may
         evaluator = onnx.reference.ReferenceEvaluator(onnx.load(path))
-        return f"onnx reference {onnx.__version__}", lambda inputs: list(
-            evaluator.run(None, dict(inputs))
+        return f"onnx reference {onnx.__version__}", lambda inputs: _flat(
+            evaluator.run(None, _grouped(evaluator.input_names, inputs))
         )
-    return f"onnxruntime {onnxruntime.__version__}", lambda inputs: list(
-        session.run(None, dict(inputs))
+    names = [i.name for i in session.get_inputs()]
+    return f"onnxruntime {onnxruntime.__version__}", lambda inputs: _flat(
+        session.run(None, _grouped(names, inputs))
     )
+
+
+def _grouped(names: Iterable[str], inputs: Arrays) -> dict[str, Array | list[Array]]:
+    """The tensors of a sequence as the one input that they are to the framework."""
+    sequences = {n: [inputs[m] for m in members(n, inputs)] for n in names if n not in inputs}
+    return {
+        **{n: inputs[n] for n in names if n in inputs},
+        **{n: s for n, s in sequences.items() if s},
+    }
+
+
+def _flat(outputs: Iterable[Array | list[Array]]) -> list[Array]:
+    return [t for o in outputs for t in (o if isinstance(o, list) else [o])]
 
 
 def _answers(

@@ -7,7 +7,7 @@ Every other framework's graph comes in through it.
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from tvm import relax
 
 from frontends.model import DataInputConfig, Model, ModelError, Signature, Tensor
 from frontends.onnx import graph as graphs
-from frontends.onnx.builder import Builder, dtype, shape
+from frontends.onnx.builder import Builder, Value, dtype, shape
 from frontends.onnx.convert import Converter, Scope
 
 CANNOT_LOAD = (
@@ -37,7 +37,7 @@ def load(path: Path, config: DataInputConfig | None) -> Model:
     """Import an ONNX file for the shapes of `config`. Raises ModelError."""
     try:
         proto = graphs.read(path)
-        declared = _inputs(proto)
+        declared = _inputs(proto, config)
     except ModelError as cause:
         raise ModelError(f"{CANNOT_LOAD} {cause}") from cause
     inputs = _shaped(declared, config)
@@ -56,10 +56,11 @@ def load(path: Path, config: DataInputConfig | None) -> Model:
     )
 
 
-def _inputs(proto: ModelProto) -> dict[str, ValueInfoProto]:
+def _inputs(proto: ModelProto, config: DataInputConfig | None) -> dict[str, ValueInfoProto]:
     """The graph's inputs that are no initialisers, each a tensor of a dtype that compiles."""
     stored = graphs.stored(proto.graph)
-    inputs = {i.name: i for i in proto.graph.input if i.name not in stored}
+    values = [i for i in proto.graph.input if i.name not in stored]
+    inputs = {i.name: i for value in values for i in _parts(value, config)}
     for value in inputs.values():
         if value.type.WhichOneof("value") != "tensor_type":
             raise ModelError(f"input '{value.name}' is not a tensor; only tensors can be compiled")
@@ -69,6 +70,30 @@ def _inputs(proto: ModelProto) -> dict[str, ValueInfoProto]:
                 f"which do not compile; these do: {', '.join(sorted(graphs.DTYPES))}"
             )
     return inputs
+
+
+def _parts(value: ValueInfoProto, config: DataInputConfig | None) -> list[ValueInfoProto]:
+    """A sequence is as many inputs as the config has shapes for. What is optional is given."""
+    kind = value.type
+    if kind.WhichOneof("value") == "optional_type":
+        kind = kind.optional_type.elem_type
+    if kind.WhichOneof("value") != "sequence_type":
+        return [ValueInfoProto(name=value.name, type=kind)]
+    names = list(members(value.name, config if isinstance(config, dict) else {}))
+    if not names:
+        raise ModelError(
+            f"input '{value.name}' is a sequence; give DataInputConfig a shape for each of its "
+            f"tensors, as '{value.name}.0', '{value.name}.1', ..."
+        )
+    return [ValueInfoProto(name=n, type=kind.sequence_type.elem_type) for n in names]
+
+
+def members(name: str, known: Collection[str]) -> Iterator[str]:
+    """How the tensors of a sequence are called, in order, as far as they are known."""
+    number = 0
+    while (member := f"{name}.{number}") in known:
+        yield member
+        number += 1
 
 
 def _dtype(tensor: TypeProto) -> str:
@@ -167,13 +192,17 @@ def _convert(
         t.name: param if math.prod(t.shape) else np.zeros(t.shape, t.dtype)
         for t, param in zip(inputs, params, strict=True)
     }
+    for value in proto.graph.input:
+        if value.name not in scope:
+            scope[value.name] = [scope[n] for n in members(value.name, scope)]
     builder = Builder(block)
     converter = Converter(builder)
     with block.function("main", params):
         with block.dataflow():
             converter.run(proto.graph, scope, graphs.opsets(proto))
-            results = [(o.name, scope[o.name]) for o in proto.graph.output]
-            made = [(name, v) for name, v in results if v is not None]
+            made = [
+                tensor for o in proto.graph.output for tensor in _tensors(o.name, scope[o.name])
+            ]
             output = block.emit_output(relax.Tuple([builder.const(v) for _, v in made]))
         block.emit_func_output(output)
     converter.check()
@@ -181,6 +210,13 @@ def _convert(
     if bad := [t for t in outputs if t.dtype not in graphs.DTYPES]:
         raise ModelError(f"output '{bad[0].name}' has elements of type {bad[0].dtype}")
     return block.get(), outputs
+
+
+def _tensors(name: str, value: Value | list[Value] | None) -> list[tuple[str, Value]]:
+    """What one output of the graph becomes: nothing if it could not be converted."""
+    if isinstance(value, list):
+        return [(f"{name}.{n}", v) for n, v in enumerate(value)]
+    return [] if value is None else [(name, value)]
 
 
 def _identifier(name: str) -> str:

@@ -25,7 +25,8 @@ MAX_ELEMENTS = 2**31 - 1  # kernels index with 32-bit integers
 WIDE = {kind: "int32" if "int" in kind else "float32" for kind in NARROW}
 # Operators that compute nothing, or know the narrow types themselves.
 AS_IS = frozenset(
-    "BitCast Cast CastLike Concat DequantizeLinear Expand Flatten Gather Identity QuantizeLinear "
+    "BitCast Cast CastLike Concat DequantizeLinear Expand Flatten Gather Identity Optional "
+    "OptionalGetElement OptionalHasElement QuantizeLinear SequenceConstruct SequenceInsert "
     "Reshape Shape Size Slice Split Squeeze Transpose Unsqueeze".split()
 )
 
@@ -89,7 +90,11 @@ class Converter:
 
     def _supported(self, node: Node, version: int) -> bool:
         known = ops.find(node.domain, node.op, version) is not None
-        return known or node.op == "If" or _schema_with_body(node, version) is not None
+        return (
+            known
+            or node.op in ("If", "SequenceMap")
+            or _schema_with_body(node, version) is not None
+        )
 
     def _convert(
         self,
@@ -100,6 +105,8 @@ class Converter:
     ) -> Sequence[Value | None]:
         if node.op == "If" and not node.domain:
             return self._branch(node, inputs, scope, opsets)
+        if node.op == "SequenceMap" and not node.domain:
+            return self._mapped(node, inputs, scope, opsets)
         if foldable(node, inputs):
             folded = fold(node, inputs, opsets)
             if folded is not None:
@@ -111,8 +118,10 @@ class Converter:
         self.builder.node = node
         wide, narrow = self._widened(node, inputs, version)
         made = _all_wanted(node, _call(function, self.builder, wide, node.attributes))
-        kinds = [narrow(i) or dtype(v) for i, v in enumerate(made)]
-        return [_bounded(self.builder.cast(v, k)) for v, k in zip(made, kinds, strict=True)]
+        return [
+            v if isinstance(v, list) else _bounded(self.builder.cast(v, narrow(i) or dtype(v)))
+            for i, v in enumerate(made)
+        ]
 
     def _widened(
         self, node: Node, inputs: Sequence[Value | None], version: int
@@ -120,21 +129,15 @@ class Converter:
         """The inputs in types that kernels compute with, and the type that an output is cast to:
         that of the inputs whose type the schema gives it.
         """
-        if node.op in AS_IS or not any(v is not None and dtype(v) in NARROW for v in inputs):
+        if node.op in AS_IS or not any(map(_is_narrow, inputs)):
             return inputs, lambda _: ""
         schema = onnx.defs.get_schema(node.op, version, node.domain)
 
         def name(formal: Sequence[Any], number: int) -> str:
             return str(formal[min(number, len(formal) - 1)].type_str)
 
-        kinds = {
-            name(schema.inputs, i): dtype(v)
-            for i, v in enumerate(inputs)
-            if v is not None and dtype(v) in NARROW
-        }
-        wide = [
-            v if v is None else self.builder.cast(v, WIDE.get(dtype(v), dtype(v))) for v in inputs
-        ]
+        kinds = {name(schema.inputs, i): dtype(v) for i, v in enumerate(inputs) if _is_narrow(v)}
+        wide = [self.builder.cast(v, WIDE[dtype(v)]) if _is_narrow(v) else v for v in inputs]
         return wide, lambda number: kinds.get(name(schema.outputs, number), "")
 
     def _branch(
@@ -151,6 +154,24 @@ class Converter:
         inner = {**scope, **{t.name: graphs.array(t) for t in branch.initializer}}
         self.run(branch, inner, opsets)
         return [inner[o.name] for o in branch.output]
+
+    def _mapped(
+        self,
+        node: Node,
+        inputs: Sequence[Value | None],
+        scope: Scope,
+        opsets: Mapping[str, int],
+    ) -> Sequence[Value | None]:
+        """A body for each element of a sequence, with those of other sequences beside it."""
+        body, results = node.attributes["body"], []
+        for number in range(len(inputs[0])):  # type: ignore[arg-type]
+            given = [v[number] if isinstance(v, list) else v for v in inputs]
+            inner = {**scope, **{t.name: graphs.array(t) for t in body.initializer}}
+            inner.update(zip([i.name for i in body.input], given, strict=True))
+            self.run(body, inner, opsets)
+            results.append([inner[o.name] for o in body.output])
+        columns = [[row[n] for row in results] for n in range(len(body.output))]
+        return [None if any(v is None for v in column) else column for column in columns]
 
     def _body(
         self, node: Node, inputs: Sequence[Value | None], opsets: Mapping[str, int]
@@ -175,6 +196,10 @@ class Converter:
             del self.missing[failures:]
             raise Unsupported
         return [inner.get(name) for name in body.output]
+
+
+def _is_narrow(value: Value | None) -> bool:
+    return value is not None and not isinstance(value, list) and dtype(value) in NARROW
 
 
 class Unsupported(Exception):

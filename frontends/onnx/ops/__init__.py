@@ -24,6 +24,7 @@ from frontends.onnx.ops import (
     reduce,
     resize,
     sample,
+    sequence,
     structure,
     trees,
 )
@@ -58,6 +59,7 @@ OPS = {
         reduce.OPS,
         resize.OPS,
         sample.OPS,
+        sequence.OPS,
         fourier.OPS,
         structure.OPS,
     ),
