@@ -94,7 +94,7 @@ class Prepared(BackendRep):
         self._names = [i.name for i in model.graph.input if i.name not in stored]
         self._loaded: Loaded | None = None
 
-    def run(self, inputs: Any, **kwargs: Any) -> tuple[Array, ...]:
+    def run(self, inputs: Any, **kwargs: Any) -> tuple[Any, ...]:
         """inputs: by name, or in the order of the graph's inputs. What is no tensor is left out,
         and the importer says what it thinks of it."""
         if not isinstance(inputs, Mapping):

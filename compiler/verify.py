@@ -137,7 +137,7 @@ def _oracle(model: Model) -> tuple[str, Reference]:
     except Exception:  # its exceptions have no common class; what it cannot load the evaluator may
         evaluator = onnx.reference.ReferenceEvaluator(onnx.load(path))
         return f"onnx reference {onnx.__version__}", lambda inputs: _flat(
-            evaluator.run(None, _grouped(evaluator.input_names, inputs))
+            list(evaluator.run(None, _grouped(evaluator.input_names, inputs)))
         )
     names = [i.name for i in session.get_inputs()]
     return f"onnxruntime {onnxruntime.__version__}", lambda inputs: _flat(
