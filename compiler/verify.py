@@ -137,7 +137,7 @@ def _oracle(model: Model) -> tuple[str, Reference]:
     except Exception:  # its exceptions have no common class; what it cannot load the evaluator may
         evaluator = onnx.reference.ReferenceEvaluator(onnx.load(path))
         return f"onnx reference {onnx.__version__}", lambda inputs: _flat(
-            list(evaluator.run(None, _grouped(evaluator.input_names, inputs)))
+            evaluator.run(None, _grouped(evaluator.input_names, inputs))
         )
     names = [i.name for i in session.get_inputs()]
     return f"onnxruntime {onnxruntime.__version__}", lambda inputs: _flat(
@@ -154,7 +154,8 @@ def _grouped(names: Iterable[str], inputs: Arrays) -> dict[str, Array | list[Arr
     }
 
 
-def _flat(outputs: Iterable[Array | list[Array]]) -> list[Array]:
+def _flat(outputs: Iterable[Any]) -> list[Array]:
+    """All tensors, those of sequences too."""
     return [t for o in outputs for t in (o if isinstance(o, list) else [o])]
 
 
