@@ -11,6 +11,7 @@ order. The second direction runs from the last step to the first.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import tvm
@@ -154,7 +155,20 @@ def _of_one_direction(
     return activations[:count]
 
 
-def lstm(
+def _scaled_by_reset(b: Builder, bias: Value, units: int) -> tuple[Value, Value]:
+    """A GRU's recurrent bias: what is added to the gates, and what the reset gate scales."""
+    if isinstance(bias, np.ndarray):
+        kept = np.where(np.arange(3 * units) < 2 * units, bias, np.float32(0))
+        return kept, bias[:, 2 * units :]
+    directions = range(shape(bias)[0])
+    nothing = np.zeros((len(directions), units), np.float32)
+    added = b.concat([b.pick(bias, [directions, range(2 * units)]), nothing], 1)
+    return added, b.pick(bias, [directions, range(2 * units, 3 * units)])
+
+
+def layer(
+    kernel: str,
+    default: tuple[str, ...],
     b: Builder,
     x: Value,
     weight: Value,
@@ -173,82 +187,29 @@ def lstm(
     activation_beta: tuple[float, ...] = (),
     clip: float = 0.0,
     input_forget: int = 0,
-    output_sequence: int = 0,
-) -> tuple[Value, ...]:
-    """Gates i, o, f, c."""
-    names = _of_one_direction(activations, ("Sigmoid", "Tanh", "Tanh"), direction)
-    if input_forget:
-        raise ModelError("input_forget must be 0: no framework trains coupled gates")
-    layer = Layer.of(b, x, recurrent, sequence_lens, direction, layout, names, clip)
-    biases = _biases(b, bias, (layer.directions, 4 * layer.units))
-    states = [layer.start(initial_h), layer.start(initial_c)]
-    own = [] if peepholes is None else [peepholes]
-    given = layer.given(weight, _sum(b, *biases))
-    whole = layer.run("neoc.lstm", [given, recurrent, *states, *own], b.wants(2))
-    return layer.outputs(whole)
-
-
-def gru(
-    b: Builder,
-    x: Value,
-    weight: Value,
-    recurrent: Value,
-    bias: Value | None = None,
-    sequence_lens: Value | None = None,
-    initial_h: Value | None = None,
-    *,
-    hidden_size: int = 0,
-    direction: str = "forward",
-    layout: int = 0,
-    activations: tuple[str, ...] = (),
-    activation_alpha: tuple[float, ...] = (),
-    activation_beta: tuple[float, ...] = (),
-    clip: float = 0.0,
     linear_before_reset: int = 0,
     output_sequence: int = 0,
 ) -> tuple[Value, ...]:
-    """Gates z, r, h."""
-    if not linear_before_reset:
-        raise ModelError("linear_before_reset must be 1, as PyTorch and Keras export it")
-    names = _of_one_direction(activations, ("Sigmoid", "Tanh"), direction)
-    layer = Layer.of(b, x, recurrent, sequence_lens, direction, layout, names, clip)
-    units, directions = layer.units, range(layer.directions)
-    first, second = _biases(b, bias, (layer.directions, 3 * units))
-    if isinstance(second, np.ndarray):
-        scaled: Value = second[:, 2 * units :]
-        second = np.where(np.arange(3 * units) < 2 * units, second, np.float32(0))
-    else:
-        scaled = b.pick(second, [directions, range(2 * units, 3 * units)])
-        kept = b.pick(second, [directions, range(2 * units)])
-        second = b.concat([kept, np.zeros((layer.directions, units), np.float32)], 1)
-    given = layer.given(weight, _sum(b, first, second))
-    whole = layer.run("neoc.gru", [given, recurrent, layer.start(initial_h), scaled])
-    return layer.outputs(whole)
+    """LSTM (gates i, o, f, c), GRU (z, r, h) or RNN. default: the activations of one direction."""
+    if input_forget:
+        raise ModelError("input_forget must be 0: no framework trains coupled gates")
+    names = _of_one_direction(activations, default, direction)
+    made = Layer.of(b, x, recurrent, sequence_lens, direction, layout, names, clip)
+    first, second = _biases(b, bias, (made.directions, made.gates * made.units))
+    rest = [made.start(initial_h)]
+    if kernel == "neoc.lstm":
+        rest += [made.start(initial_c), *([] if peepholes is None else [peepholes])]
+    if kernel == "neoc.gru":
+        if not linear_before_reset:
+            raise ModelError("linear_before_reset must be 1, as PyTorch and Keras export it")
+        second, scaled = _scaled_by_reset(b, second, made.units)
+        rest.append(scaled)
+    given = made.given(weight, _sum(b, first, second))
+    return made.outputs(made.run(kernel, [given, recurrent, *rest], b.wants(2)))
 
 
-def rnn(
-    b: Builder,
-    x: Value,
-    weight: Value,
-    recurrent: Value,
-    bias: Value | None = None,
-    sequence_lens: Value | None = None,
-    initial_h: Value | None = None,
-    *,
-    hidden_size: int = 0,
-    direction: str = "forward",
-    layout: int = 0,
-    activations: tuple[str, ...] = (),
-    activation_alpha: tuple[float, ...] = (),
-    activation_beta: tuple[float, ...] = (),
-    clip: float = 0.0,
-    output_sequence: int = 0,
-) -> tuple[Value, ...]:
-    names = _of_one_direction(activations, ("Tanh",), direction)
-    layer = Layer.of(b, x, recurrent, sequence_lens, direction, layout, names, clip)
-    biases = _biases(b, bias, (layer.directions, layer.units))
-    given = layer.given(weight, _sum(b, *biases))
-    return layer.outputs(layer.run("neoc.rnn", [given, recurrent, layer.start(initial_h)]))
-
-
-OPS: Table = {"GRU": gru, "LSTM": lstm, "RNN": rnn}
+OPS: Table = {
+    "GRU": partial(layer, "neoc.gru", ("Sigmoid", "Tanh")),
+    "LSTM": partial(layer, "neoc.lstm", ("Sigmoid", "Tanh", "Tanh")),
+    "RNN": partial(layer, "neoc.rnn", ("Tanh",)),
+}
