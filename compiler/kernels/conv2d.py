@@ -345,17 +345,14 @@ class _Emitter:
         s = self.shape
         plane = s.height * s.width
         image = n * (int(self.data.shape[0]) // s.batch) + corner
-        first = self._first_channel(panel)
         if self.table is not None:
             with loop(s.reach) as c:
                 body(T.bind(image + self.table[c]), c)
+        elif s.groups > 1:
+            self._window(image, panel, body)
         elif s.block == 1:
             with loop(s.reach) as c:
-                body(T.bind(image + (first + c) * plane), c)
-        elif s.groups > 1:  # a window that may begin anywhere in a block
-            with loop(s.reach) as c:
-                at = T.bind(first + c)
-                body(T.bind(image + at // s.block * (plane * s.block) + at % s.block), c)
+                body(T.bind(image + c * plane), c)
         else:
             whole, rest = divmod(s.reach, s.block)
             if whole:
@@ -368,16 +365,25 @@ class _Emitter:
                 with loop(rest) as inner:
                     body(image + whole * plane * s.block + inner, whole * s.block + inner)
 
-    def _first_channel(self, panel: Expr) -> Expr:
-        """The first input channel that a panel reads: of the first group of its first output
-        channel.
+    def _window(self, image: Expr, panel: Expr, body: Callable[[Expr, Expr], None]) -> None:
+        """The channels of the groups that a panel's lanes belong to, block by block: the window may
+        begin and end within a block.
         """
-        s = self.shape
-        if s.groups == 1:
-            return ZERO
-        per_group = s.out_channels // s.groups
-        start = tirx.floordiv(panel * s.lanes, per_group) * (s.in_channels // s.groups)
-        return T.bind(tirx.min(start, s.in_channels - s.reach))
+        s, plane = self.shape, self.shape.height * self.shape.width
+        outputs, inputs = s.out_channels // s.groups, s.in_channels // s.groups
+        group = T.bind(panel * s.lanes // outputs)
+        last = tirx.min(panel * s.lanes + s.lanes, s.out_channels) - 1
+        groups = T.bind(last // outputs - group + 1) if outputs % s.lanes else 1
+        first, count = T.bind(group * inputs), groups * inputs
+        block, whole = T.bind(first // s.block), inputs % s.block == 0
+        with T.serial(0, T.bind((first + count - 1) // s.block + 1 - block)) as n:
+            here = T.bind((block + n) * s.block - first)  # of the block's first channel
+            base = T.bind(image + (block + n) * (plane * s.block))
+            low = ZERO if whole else T.bind(tirx.max(-here, 0))
+            high = s.block if whole else T.bind(tirx.min(count - here, s.block))
+            with T.serial(0, high - low) as k:
+                inner = k if whole else T.bind(low + k)
+                body(base + inner, here + inner)
 
     def _store(self, acc: tirx.Buffer, n: Expr, panel: Expr, vectors: int, tile: _Tile) -> None:
         """The epilogue, written out for every vector, or as a loop where it is long."""

@@ -1,9 +1,13 @@
-"""Windows over a packed image, one channel a lane: depthwise convolution and pooling.
+"""Windows over a packed image, one channel a lane: depthwise convolution, convolution in groups of
+so few channels that a vector holds several groups, and pooling.
 
     for each row of each channel panel in parallel: for each tile of columns:
         acc[columns] = start
         for ky, kx inside the image:
             acc[x] = combine(acc[x], data[y + ky, x + kx], w[ky, kx])
+
+In groups, w[ky, kx] are as many vectors as a group has channels: the first for the first channel of
+each group, which a shuffle of the data spreads over the lanes of its group.
 
 As in conv2d.py nothing is padded: border tiles leave out the taps outside the image.
 """
@@ -12,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import inf
+from math import inf, prod
 
 from tvm import relax, tirx
 from tvm.script.ir_builder import tirx as T
@@ -44,12 +48,14 @@ class Window:
     stride: tuple[int, int]
     padding: tuple[int, int, int, int]
     dilation: tuple[int, int]
+    group: int = 1  # channels that a channel of the result is made of
 
     @classmethod
     def of(cls, call: relax.Call) -> Window:
+        group = 1
         if call.op.name == "relax.call_pure_packed":
             data, weight, stride, padding, dilation, *_ = call.args[1:]
-            kernel = shape_of(weight)[1:3]
+            kernel, group = shape_of(weight)[1:3], prod(shape_of(weight)[3:-1])
             sizes = [kernel, *(integers(s) for s in (stride, padding, dilation))]
         else:
             data, a = call.args[0], call.attrs
@@ -68,6 +74,7 @@ class Window:
             stride=(sy, sx),
             padding=(top, left, bottom, right),
             dilation=(dy, dx),
+            group=group,
         )
 
 
@@ -208,17 +215,30 @@ class _Emitter:
             ) * s.width
             corner = T.bind((corner + x * s.stride[1] - s.padding[1]) * lanes)
             for kx in range(s.kernel[1]):
-                w = None
-                if self.weight is not None:
-                    at = ((plane % s.panels * s.kernel[0] + ky) * s.kernel[1] + kx) * lanes
-                    w = T.bind(self.weight[vector_at(at, lanes)])
+                weights = self._weights(plane, ky, kx)
                 for i in self._inside(size, border, kx):
                     slot = vector_at(i * lanes, lanes)
-                    datum = self.data[
-                        vector_at(corner + (i * s.stride[1] + kx * s.dilation[1]) * lanes, lanes)
-                    ]
-                    T.buffer_store(acc, combine(acc[slot], datum, w), [slot])
+                    at = corner + (i * s.stride[1] + kx * s.dilation[1]) * lanes
+                    for datum, w in zip(self._spread(at), weights, strict=True):
+                        T.buffer_store(acc, combine(acc[slot], datum, w), [slot])
         self._store(acc, plane, y, x, size, border, rows)
+
+    def _weights(self, plane: Expr, ky: Expr, kx: int) -> list[Expr | None]:
+        s = self.shape
+        if self.weight is None:
+            return [None]
+        tap = (plane % s.panels * s.kernel[0] + ky) * s.kernel[1] + kx
+        places = [vector_at((tap * s.group + c) * s.lanes, s.lanes) for c in range(s.group)]
+        return [T.bind(self.weight[place]) for place in places]
+
+    def _spread(self, position: Expr) -> list[Expr]:
+        """A vector of the data: for each channel of a group, that of every lane's own group."""
+        s = self.shape
+        datum = self.data[vector_at(position, s.lanes)]
+        if s.group == 1:
+            return [datum]
+        held, firsts = T.bind(datum), [n // s.group * s.group for n in range(s.lanes)]
+        return [tirx.Shuffle([held], [n + c for n in firsts]) for c in range(s.group)]
 
     def _inside(self, size: int, border: int | None, kx: int) -> list[int]:
         s = self.shape

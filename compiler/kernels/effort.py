@@ -61,7 +61,7 @@ def _packed_convolution(call: relax.Call) -> int:
 
 
 def _packed_depthwise(call: relax.Call) -> int:
-    return prod(shape_of(call)) * prod(shape_of(call.args[2])[1:3])
+    return prod(shape_of(call)) * prod(shape_of(call.args[2])[1:-1])
 
 
 def _recurrence(call: relax.Call) -> int:

@@ -21,7 +21,7 @@ def convolution(at: Layouts, call: relax.Call, name: str) -> relax.Expr | None:
     in_channels, groups = shape_of(data)[1], int(call.attrs.groups)
     padding = [int(p) for p in call.attrs.padding]
     target = at.packed_shape(shape_of(call))
-    depthwise = groups == in_channels == weight.shape[0] and groups > 1
+    depthwise = _keeps_lanes(weight, groups, in_channels, at.lanes)
     wide = weight.shape[3] > WIDEST and any(padding)
     if data in at.scattered and data not in at.packed and groups == 1 and not wide:
         return _gathered(at, call, at.scattered[data], weight, name)
@@ -49,15 +49,24 @@ def convolution(at: Layouts, call: relax.Call, name: str) -> relax.Expr | None:
         for values in (call.attrs.strides, padding, call.attrs.dilation)
     ]
     if depthwise:
-        packed = at.pack_array(weight.transpose(1, 0, 2, 3), 0.0)[0]  # [P, KH, KW, L]
+        packed = at.pack_array(weight.transpose(1, 0, 2, 3), 0.0)  # [C/groups, P, KH, KW, L]
+        packed = packed[0] if len(packed) == 1 else packed.transpose(1, 2, 3, 0, 4)
         return at.emit(
             own("neoc.depthwise", [source, constant(packed), *sizes], target, "float32"), name
         )
-    panels: relax.Expr = constant(pack_weight(weight, groups, in_channels, at.lanes))
+    panels: relax.Expr = constant(pack_weight(weight, groups, at.lanes))
     if gate is not None:
         panels = at.emit(relax.op.multiply(panels, _per_input(at, gate)), name)
     counts = relax.ShapeExpr([groups, in_channels, weight.shape[0]])
     return at.emit(own("neoc.conv2d", [source, panels, *sizes, counts], target, "float32"), name)
+
+
+def _keeps_lanes(weight: np.ndarray, groups: int, in_channels: int, lanes: int) -> bool:
+    """Whether a vector of the result is made of the one vector of the data in its place: both hold
+    several groups whole.
+    """
+    outputs, group = weight.shape[:2]
+    return groups > 1 and outputs == in_channels and lanes % group == 0 and group < lanes
 
 
 def _plain(at: Layouts, data: relax.Var) -> relax.Expr:
@@ -109,14 +118,14 @@ def _gathered(
     panel, lane = np.divmod(data.places(), at.lanes)
     table = constant((panel * plane * at.lanes + lane).astype(np.int32))
     channels = len(data.channels)
-    packed = constant(pack_weight(weight, 1, channels, at.lanes))
+    packed = constant(pack_weight(weight, 1, at.lanes))
     counts = relax.ShapeExpr([1, channels, weight.shape[0]])
     operands = [at.beside(data.read, name), packed, *sizes, counts, table]
     target = at.packed_shape(shape_of(call))
     return at.emit(own("neoc.gathered_conv2d", operands, target, "float32"), name)
 
 
-def pack_weight(weight: np.ndarray, groups: int, in_channels: int, lanes: int) -> np.ndarray:
+def pack_weight(weight: np.ndarray, groups: int, lanes: int) -> np.ndarray:
     """[O, I/groups, KH, KW] -> [panels, KH, KW, reach, L], in the order in which the kernel reads
     it.
 
@@ -132,7 +141,6 @@ def pack_weight(weight: np.ndarray, groups: int, in_channels: int, lanes: int) -
     packed = np.zeros((panels, kernel_h, kernel_w, reach, lanes), weight.dtype)
     for o in range(out_channels):
         p, lane = divmod(o, lanes)
-        start = min(first[p] * per_group_in, in_channels - reach)
-        at = o // per_group_out * per_group_in - start
+        at = (o // per_group_out - first[p]) * per_group_in
         packed[p, :, :, at : at + per_group_in, lane] = weight[o].transpose(1, 2, 0)
     return packed

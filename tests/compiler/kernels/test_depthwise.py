@@ -48,6 +48,33 @@ def test_a_depthwise_convolution_computes_the_definition(
 
 @profiles
 @windows
+@pytest.mark.parametrize(("group", "groups"), [(2, 9), (4, 3)])
+def test_groups_within_a_vector(
+    size: Sizes,
+    kernel: Sizes,
+    strides: Sizes,
+    padding: Sizes,
+    dilation: Sizes,
+    group: int,
+    groups: int,
+    profile: Profile,
+) -> None:
+    channels = group * groups
+    x, weight = values((2, channels, *size)), values((channels, group, *kernel))
+    sizes = {"strides": strides, "padding": padding, "dilation": dilation}
+    names = check(
+        lambda a: R.nn.relu(R.nn.conv2d(a, relax.const(weight), groups=groups, **sizes)),
+        [x],
+        np.maximum(conv2d(x, weight, strides, padding, dilation, groups), 0),
+        profiles=[profile],
+        seeds=[None, 1],
+        tolerance=1e-5,
+    )
+    assert "depthwise" in names
+
+
+@profiles
+@windows
 def test_packed_pools_compute_the_definition(
     size: Sizes,
     kernel: Sizes,
