@@ -1,7 +1,7 @@
-"""An artifact's C ABI from Python, and `python -m compiler.abi FOLDER IN.npz OUT.npz`.
+"""An artifact's C ABI from Python, and `python -m compiler.abi FOLDER IN.npz OUT.npz ...`.
 
-The module's command runs a model once in a process of its own: what crashes there is the
-model's, and no library of the compiler stands in for something that the artifact lacks.
+The module's command runs a model in a process of its own: what crashes there is the model's, and
+no library of the compiler stands in for something that the artifact lacks.
 """
 
 import ctypes
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -151,14 +151,18 @@ def load(path: Path) -> dict[str, Array]:
         return dict(archive)
 
 
-def run_apart(folder: Path, inputs: Mapping[str, Array]) -> dict[str, Array]:
-    """One run in a fresh process. Raises RuntimeFault with its error text, or its signal's name."""
+def run_apart(folder: Path, feeds: Sequence[Mapping[str, Array]]) -> list[dict[str, Array]]:
+    """A run for each of the inputs, in one fresh process. Raises RuntimeFault with its error text,
+    or its signal's name.
+    """
     with tempfile.TemporaryDirectory(prefix="neoc-run-") as name:
-        given, got = Path(name, "in.npz"), Path(name, "out.npz")
-        save(given, inputs)
-        command = [sys.executable, "-m", "compiler.abi", str(folder), str(given), str(got)]
+        files = [(Path(name, f"in{n}.npz"), Path(name, f"out{n}.npz")) for n in range(len(feeds))]
+        for (given, _), inputs in zip(files, feeds, strict=True):
+            save(given, inputs)
+        command = [sys.executable, "-m", "compiler.abi", str(folder)]
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+            command + [str(path) for pair in files for path in pair],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
         )  # fmt: skip
         if done.returncode < 0:
@@ -166,18 +170,19 @@ def run_apart(folder: Path, inputs: Mapping[str, Array]) -> dict[str, Array]:
             raise RuntimeFault(f"The compiled model in {folder} crashed with {died}.")
         if done.returncode:
             raise RuntimeFault(done.stderr.strip())
-        return load(got)
+        return [load(got) for _, got in files]
 
 
 def main(arguments: list[str]) -> int:
     """Exit status 1 and one line on stderr where the model refuses."""
-    if len(arguments) != 3:
-        print("usage: python -m compiler.abi FOLDER IN.npz OUT.npz", file=sys.stderr)
+    if len(arguments) < 3 or len(arguments) % 2 == 0:
+        print("usage: python -m compiler.abi FOLDER IN.npz OUT.npz ...", file=sys.stderr)
         return 2
-    folder, given, got = map(Path, arguments)
+    folder, *files = map(Path, arguments)
     try:
         with Session(folder) as session:
-            save(got, session.run(load(given)))
+            for given, got in zip(files[::2], files[1::2], strict=True):
+                save(got, session.run(load(given)))
     except RuntimeFault as exc:
         print(exc, file=sys.stderr)
         return 1

@@ -137,7 +137,7 @@ def run(
     with runner.unpack(artifact) as unpacked:
         runner.check_cpu(unpacked)
         feeds = runner.read_inputs(unpacked, _named_files(inputs))
-        results = abi.run_apart(unpacked.folder, feeds)
+        [results] = abi.run_apart(unpacked.folder, [feeds])
     output.mkdir(parents=True, exist_ok=True)
     for name, array in results.items():
         path = output / f"{name.replace('/', '_')}.npy"

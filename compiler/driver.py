@@ -47,13 +47,14 @@ def compile(request: CompileRequest, workdir: Path) -> Artifact:
     lowered = pipeline.schedule(graph, profile, chosen)
     progress.phase("build")
     objects = codegen.compile_kernels(lowered.kernels, profile, workdir)
+    answers = verify.ask(model)
     progress.phase("plan")
     program = plan.make(lowered, workdir)
     progress.phase("link")
     library = assemble.link(objects, program, model.signature, profile, workdir / "artifact")
     progress.phase("verify")
     twin = assemble.runnable(library, lowered, program, model.signature, profile)
-    parity = verify.check(twin, model)
+    parity = verify.check(twin, model.signature, answers)
     progress.phase("package")
     manifest = package.describe(
         request,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import onnxruntime
 
 from compiler import abi
 from compiler.errors import ServerError
-from frontends.model import Model, Tensor
+from frontends.model import Model, Signature, Tensor
 from frontends.onnx import members
 
 RUNS = 3
@@ -28,28 +30,41 @@ Array = np.ndarray
 Arrays = Mapping[str, Array]
 
 
-def check(folder: Path, model: Model) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Answers:
+    """What the framework gave: the inputs and the outputs of every run. oracle: its name."""
+
+    oracle: str
+    runs: Sequence[tuple[Arrays, Arrays]]
+
+
+def ask(model: Model) -> Future[Answers]:
+    """The framework's answers, computed in a thread of its own: nothing else needs them yet."""
+    thread = ThreadPoolExecutor(1)
+    answers = thread.submit(_answers, model)
+    thread.shutdown(wait=False)
+    return answers
+
+
+def check(folder: Path, signature: Signature, asked: Future[Answers]) -> dict[str, Any]:
     """Runs the model in `folder` in a fresh process. Returns the largest errors of each output.
 
     Raises ServerError naming the first output that differs by more than the bound.
     """
-    oracle, reference = _oracle(model)
-    runs = [_answers(reference, model, seed) for seed in range(RUNS)]
-    scales = {t.name: max(_scale(e[t.name]) for _, e in runs) for t in model.signature.outputs}
-    errors: dict[str, dict[str, float]] = {}
-    for inputs, expected in runs:
-        got = abi.run_apart(folder, inputs)
-        for tensor in model.signature.outputs:
-            name = tensor.name
+    answers = asked.result()
+    names = [tensor.name for tensor in signature.outputs]
+    scales = {name: max(_scale(e[name]) for _, e in answers.runs) for name in names}
+    errors = {name: {"max_abs": 0.0, "relative": 0.0} for name in names}
+    outputs = abi.run_apart(folder, [inputs for inputs, _ in answers.runs])
+    for (_, expected), got in zip(answers.runs, outputs, strict=True):
+        for name in names:
             error = compare(name, got[name], expected[name], scales[name])
-            worst = errors.setdefault(tensor.name, {"max_abs": 0.0, "relative": 0.0})
-            errors[tensor.name] = {key: max(worst[key], error[key]) for key in worst}
-    worst_of_all = max((e["relative"] for e in errors.values()), default=0.0)
+            errors[name] = {key: max(errors[name][key], error[key]) for key in error}
     return {
-        "oracle": oracle,
+        "oracle": answers.oracle,
         "runs": RUNS,
         "bound": BOUND,
-        "relative": worst_of_all,
+        "relative": max((e["relative"] for e in errors.values()), default=0.0),
         "outputs": errors,
     }
 
@@ -159,9 +174,12 @@ def _flat(outputs: Iterable[Any]) -> list[Array]:
     return [t for o in outputs for t in (o if isinstance(o, list) else [o])]
 
 
-def _answers(
-    reference: Reference, model: Model, seed: int
-) -> tuple[dict[str, Array], dict[str, Array]]:
+def _answers(model: Model) -> Answers:
+    oracle, reference = _oracle(model)
+    return Answers(oracle, [_answer(reference, model, seed) for seed in range(RUNS)])
+
+
+def _answer(reference: Reference, model: Model, seed: int) -> tuple[Arrays, Arrays]:
     """Inputs that the framework accepts, and its outputs."""
     names = [t.name for t in model.signature.outputs]
     for limit in INTEGERS:

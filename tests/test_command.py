@@ -102,7 +102,8 @@ def test_from_s3_to_s3(client: Any, bucket: str, scratch: Path, tmp_path: Path, 
     with tarfile.open(made) as archive:
         archive.extractall(tmp_path / "artifact", filter="data")
     x = np.ones((1, 8, 4, 4), np.float32)
-    np.testing.assert_array_equal(abi.run_apart(tmp_path / "artifact", {"x": x})["p"], x)
+    [got] = abi.run_apart(tmp_path / "artifact", [{"x": x}])
+    np.testing.assert_array_equal(got["p"], x)
     assert not list(scratch.iterdir()) and not processes(mark)
 
 

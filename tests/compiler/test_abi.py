@@ -73,14 +73,14 @@ def test_arrays_of_any_name_are_kept(tmp_path: Path, name: str) -> None:
 
 
 def test_a_run_apart_gives_the_same(affine: Path) -> None:
-    got = abi.run_apart(affine, {"x": X, "y": Y})
-    np.testing.assert_array_equal(got["scaled"], SCALED)
-    assert got["total"] == 10
+    for got in abi.run_apart(affine, [{"x": X, "y": Y}] * 2):
+        np.testing.assert_array_equal(got["scaled"], SCALED)
+        assert got["total"] == 10
 
 
 def test_a_run_apart_passes_the_error_on(affine: Path) -> None:
     with pytest.raises(RuntimeFault, match=r"^No data is given for input y\.$"):
-        abi.run_apart(affine, {"x": X})
+        abi.run_apart(affine, [{"x": X}])
 
 
 def test_a_crash_is_a_fault_of_its_own(affine: Path, zig: str, tmp_path: Path) -> None:
@@ -93,9 +93,9 @@ def test_a_crash_is_a_fault_of_its_own(affine: Path, zig: str, tmp_path: Path) -
     subprocess.run([*command, tmp_path / "crash.c", "-o", library], check=True, timeout=120)
     (tmp_path / "libdlr.so").symlink_to(affine / "libdlr.so")
     with pytest.raises(RuntimeFault, match="crashed with SIGILL"):
-        abi.run_apart(tmp_path, {"x": X, "y": Y})
+        abi.run_apart(tmp_path, [{"x": X, "y": Y}])
 
 
-def test_the_command_wants_three_paths(capsys: pytest.CaptureFixture[str]) -> None:
-    assert abi.main([]) == 2
+def test_the_command_wants_pairs_of_files(capsys: pytest.CaptureFixture[str]) -> None:
+    assert abi.main([]) == abi.main(["folder", "in", "out", "in"]) == 2
     assert "FOLDER IN.npz OUT.npz" in capsys.readouterr().err

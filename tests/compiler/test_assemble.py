@@ -48,7 +48,7 @@ def stages(device: str, folder: Path) -> Stages:
 def runs(folder: Path) -> bool:
     """Whether the outputs fit each other: flat is the sigmoid of y, p is the input."""
     x = np.linspace(-1, 1, 128, dtype=np.float32).reshape(1, 8, 4, 4)
-    got = abi.run_apart(folder, {"x": x})
+    [got] = abi.run_apart(folder, [{"x": x}])
     sigmoid = 1 / (1 + np.exp(-got["y"].astype(np.float64).reshape(1, 128)))
     return bool(np.allclose(got["flat"], sigmoid, atol=1e-5) and (got["p"] == x).all())
 
