@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, cast
 from tvm.target import codegen
 
 from compiler.artifact import Artifact, digest
-from compiler.deflate import BLOCK, GzipWriter
+from compiler.deflate import GzipWriter
 from compiler.request import CompileRequest
 from frontends.archive import AUXILIARY
 from frontends.model import Model, Tensor
@@ -90,7 +90,7 @@ def pack(files: Mapping[str, Path], manifest: Mapping[str, Any], into: Path) -> 
     contents["manifest"] = _json(whole)
     with open(into, "wb") as raw, GzipWriter(raw) as stream:
         sink = cast(BinaryIO, stream)  # tarfile's stream mode calls nothing but write
-        with tarfile.open(fileobj=sink, mode="w|", bufsize=BLOCK, copybufsize=BLOCK) as tar:
+        with tarfile.open(fileobj=sink, mode="w|", bufsize=1 << 16) as tar:
             for name in sorted(contents):
                 _add(tar, name, contents[name])
     return Artifact(path=into, digest=digest(into), manifest=whole)
