@@ -17,7 +17,7 @@ import targets
 from compiler.kernels import default, ranked, templates
 from compiler.kernels.template import Schedule, Space
 from compiler.kernels.workload import Workload
-from compiler.records import Book, Machine, Record
+from compiler.records import NOISE, Book, Machine, Record
 from targets import Profile, host
 
 DEPTH = 8  # settings of a workload that are measured at first
@@ -53,9 +53,15 @@ class Known:
 
     @property
     def best(self) -> Schedule | None:
-        """What records decide; None: they do not know the workload."""
+        """What records decide; None: they do not know the workload. The default stays unless
+        another setting is faster by more than noise.
+        """
         found = self.measured or self._elsewhere
-        return self.schedule(found[0]) if found else None
+        close = [self.schedule(r) for r in found if r.us <= NOISE * found[0].us]
+        if len(close) < 2:
+            return close[0] if close else None
+        usual = default(self.work, self.profile)
+        return next((s for s in close if usual and identity(s) == identity(usual)), close[0])
 
     def candidates(self) -> list[Schedule]:
         """The default first, then what was fast elsewhere, then each template's best."""

@@ -20,6 +20,7 @@ from compiler import knobs
 from compiler.kernels.template import Point
 
 FORMAT = 1
+NOISE = 1.05  # settings whose times differ by less may take turns in winning
 SHIPPED = Path(__file__).parent / "kernels" / "records"
 
 
@@ -138,17 +139,19 @@ def write(book: Book, path: Path) -> None:
 
 
 def summary(records: Iterable[Record]) -> Book:
-    """Of each workload, machine and template the fastest setting: what is worth to be kept."""
-    best: dict[tuple[Any, ...], Record] = {}
+    """Of each workload, machine and template the fastest setting and those that noise may have
+    kept from being it: what is worth to be kept.
+    """
+    groups: dict[tuple[Any, ...], list[Record]] = defaultdict(list)
     for record in Book(records):
-        group = record.setting[:-1]
-        before = best.get(group)
-        if before is None:
-            best[group] = record
-            continue
-        count = before.best_of + record.best_of
-        best[group] = replace(min(before, record, key=_order), best_of=count)
-    return Book(best.values())
+        groups[record.setting[:-1]].append(record)
+    kept = []
+    for group in groups.values():
+        first, *others = sorted(group, key=_order)
+        close = [r for r in others if r.us <= NOISE * first.us]
+        slower = sum(r.best_of for r in others if r not in close)
+        kept += [replace(first, best_of=first.best_of + slower), *close]
+    return Book(kept)
 
 
 def _order(record: Record) -> tuple[Any, ...]:

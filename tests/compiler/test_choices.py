@@ -9,7 +9,7 @@ from compiler.choices import DEPTH, Known, identity
 from compiler.kernels import default, ranked
 from compiler.kernels.template import Schedule
 from compiler.kernels.workload import Workload
-from compiler.records import Book, Machine, Record
+from compiler.records import NOISE, Book, Machine, Record
 from tests.compiler import nets
 from tests.compiler.kernels.harness import NARROW, WIDE
 
@@ -45,6 +45,15 @@ def test_the_fastest_here_is_chosen(work: Workload) -> None:
     assert best is not None and identity(best) == identity(fast)
     chosen = choices.choose({"name": work}, NARROW, Book(found))
     assert identity(chosen["name"]) == identity(fast)
+
+
+def test_the_default_stays_unless_another_is_faster_by_more_than_noise(work: Workload) -> None:
+    usual = default(work, NARROW)
+    assert usual is not None
+    other = next(s for s in ranked(work, NARROW) if identity(s) != identity(usual))
+    for us, expected in ((100.0 / NOISE + 0.1, usual), (100.0 / NOISE - 0.1, other)):
+        best = known(work, record(work, usual, 100.0), record(work, other, us)).best
+        assert best is not None and identity(best) == identity(expected)
 
 
 def test_what_was_fast_elsewhere_decides_where_nothing_else_is_known(work: Workload) -> None:

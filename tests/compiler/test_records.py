@@ -109,6 +109,14 @@ def test_a_summary_keeps_the_best_of_every_template() -> None:
     assert list(records.summary([*kept, *kept])) == kept
 
 
+def test_a_summary_keeps_what_noise_cannot_tell_from_the_best() -> None:
+    close = replace(ONE, us=OTHER.us * records.NOISE)
+    slow = replace(ONE, point={"a": 3, "b": 2}, us=50.0)
+    kept = list(records.summary([OTHER, close, slow]))
+    assert [(r.us, r.best_of) for r in kept] == [(close.us, 1), (OTHER.us, 2)]
+    assert list(records.summary([*kept, close, OTHER])) == kept
+
+
 def test_shipped_records_are_sorted_and_all_are_read() -> None:
     for path in records.SHIPPED.glob("*.jsonl"):
         found = list(records.read(path))
