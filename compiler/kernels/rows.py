@@ -97,7 +97,8 @@ class _Row:
         stored, too.
         """
         whole, rest = divmod(self.extent, self.lanes)
-        independent = min(INDEPENDENT, whole)
+        # what is kept takes long to compute, and its constants need the registers
+        independent = min(1 if keeps else INDEPENDENT, whole)
         total = registers(1, 1, self.dtype)
         T.buffer_store(total, monoid.start(self.dtype), [0])
         lane = tirx.Var("lane", "int32")
