@@ -111,6 +111,7 @@ class Evaluator:
         self.lane, self.lanes = lane, lanes
         self._given = {key_of(var): vector for var, vector in (given or {}).items()}
         self._varies: dict[object, bool] = {key_of(lane): True, **dict.fromkeys(self._given, True)}
+        self._picks: dict[object, bool] = {}
         self._uses: dict[object, int] = {}
         self._done: dict[object, Expr] = {}
         self._depth: dict[object, int] = {}
@@ -182,11 +183,22 @@ class Evaluator:
             return tirx.Cast(typed(element_type(expr), widest), vectors[0])
         return type(expr)(*vectors)
 
+    def _chosen(self, index: Expr) -> bool:
+        """Whether a load that differs between lanes is part of an index. TVM's simplifier, which
+        would find no stride, writes out a chain of such loads, each as often as it is used.
+        """
+        key = key_of(index)
+        if key not in self._picks:
+            self._alive.append(index)
+            loaded = isinstance(index, TensorLoad) or any(map(self._chosen, operands(index)))
+            self._picks[key] = self._differs(index) and loaded
+        return self._picks[key]
+
     def _load(self, load: TensorLoad) -> Expr:
         (index,) = load.indices
         if self.lanes == 1 or not self._differs(index):
             return load.source[self._visit(index)]
-        step = stride(index, self.lane, self.lanes)
+        step = None if self._chosen(index) else stride(index, self.lane, self.lanes)
         if step is None:
             positions = self._visit(index)
             return tirx.Shuffle(

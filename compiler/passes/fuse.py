@@ -18,7 +18,7 @@ from tvm.ir import GenericConst
 from compiler import regions
 from compiler.kernels.moves import MOVES
 from compiler.kernels.operators import ELEMENTWISE, PLACED, REGIONS, VIEWS, shape_of
-from compiler.kernels.workload import INJECTIVE, operator_of, tensors_of
+from compiler.kernels.workload import INJECTIVE, operands_of, operator_of, tensors_of
 from compiler.passes.rewriter import use_counts
 from frontends.layers import layer_of
 
@@ -28,6 +28,7 @@ ABSORBS_PRODUCERS = {
     *(f"relax.nn.{name}" for name in ("pad", "softmax", "log_softmax")),
 }
 NO_KERNELS = (*VIEWS, *PLACED, *REGIONS)
+LOOKUPS = ("relax.take", "relax.gather_elements", "relax.gather_nd")
 ENDS = (
     "relax.concat",
     "relax.nn.pad",
@@ -125,7 +126,18 @@ class _Fuser:
             return single and self._is_pointwise_behind(operand, number)
         if number in self.anchor and len(readers) > 1:
             return False
+        if self._follows(readers, operand, group):
+            return False
         return all(self._absorbs(self.call[reader], operand) for reader in readers)
+
+    def _follows(self, readers: list[relax.Var], operand: relax.Var, group: int) -> bool:
+        """Whether an operand is an index that was itself looked up: a chain of such loads, each
+        used several times, would be written out for every use.
+        """
+        indexed = [self.call[r] for r in readers if operator_of(self.call[r]) in LOOKUPS]
+        if not any(operands_of(c)[1].same_as(operand) for c in indexed):
+            return False
+        return any(operator_of(self.call[m]) in LOOKUPS for m in self.members[group])
 
     def _absorbs(self, call: relax.Call, operand: relax.Var) -> bool:
         if operator_of(call) in INJECTIVE or operator_of(call) in ABSORBS_PRODUCERS:

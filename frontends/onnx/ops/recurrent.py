@@ -20,7 +20,8 @@ from tvm import relax, tirx
 from frontends.model import ModelError
 from frontends.onnx.builder import Builder, R, Table, Value, dtype, shape
 
-ACTIVATIONS = ("sigmoid", "tanh", "relu")
+MAX_STEPS = 64  # of a layer that is written out
+ACTIVATIONS = {"sigmoid": R.sigmoid, "tanh": R.tanh, "relu": R.nn.relu}
 DIRECTIONS = {"forward": 1, "reverse": 1, "bidirectional": 2}
 
 
@@ -199,13 +200,58 @@ def layer(
     rest = [made.start(initial_h)]
     if kernel == "neoc.lstm":
         rest += [made.start(initial_c), *([] if peepholes is None else [peepholes])]
+    if kernel == "neoc.gru" and not linear_before_reset:
+        given = made.given(weight, _sum(b, first, second))
+        return made.outputs(_reset_first(made, given, recurrent, rest[0]))
     if kernel == "neoc.gru":
-        if not linear_before_reset:
-            raise ModelError("linear_before_reset must be 1, as PyTorch and Keras export it")
         second, scaled = _scaled_by_reset(b, second, made.units)
         rest.append(scaled)
     given = made.given(weight, _sum(b, first, second))
     return made.outputs(made.run(kernel, [given, recurrent, *rest], b.wants(2)))
+
+
+def _reset_first(layer: Layer, given: Value, recurrent: Value, start: Value) -> Value:
+    """A GRU whose reset gate acts before the product, step by step: [T, D, B, H]."""
+    b, (directions, batch, units), steps = layer.b, layer.state, shape(layer.x)[0]
+    if steps > MAX_STEPS:
+        raise ModelError(
+            f"with linear_before_reset 0, {steps} steps are too many; up to {MAX_STEPS} compile. "
+            "PyTorch and Keras export it as 1"
+        )
+    active = [ACTIVATIONS[name] for name in layer.names]
+
+    def bounded(x: Value) -> Value:
+        return b.clip(x, -layer.clip, layer.clip) if layer.clip else x
+
+    rows = []
+    for d in range(directions):
+        width = range(d * 3 * units, (d + 1) * 3 * units)
+        own = b.pick(given, [range(steps), range(batch), width])
+        matrix = b.transpose(b.reshape(_part(b, recurrent, d, 0), shape(recurrent)[1:]), (1, 0))
+        gates = b.pick(matrix, [range(units), range(2 * units)])
+        candidate = b.pick(matrix, [range(units), range(2 * units, 3 * units)])
+        h = b.reshape(_part(b, start, d, 0), (batch, units))
+        made: dict[int, Value] = {}
+        backwards = d == 1 or layer.direction == "reverse"
+        for t in reversed(range(steps)) if backwards else range(steps):
+            x = b.reshape(_part(b, own, t, 0), (batch, 3 * units))
+            both = b(R.add, b.pick(x, [range(batch), range(2 * units)]), b(R.matmul, h, gates))
+            z, r = b.split(b(active[0], bounded(both)), [units, units], 1)
+            fresh = b(R.matmul, b(R.multiply, r, h), candidate)
+            fresh = b(R.add, b.pick(x, [range(batch), range(2 * units, 3 * units)]), fresh)
+            n = b(active[1], bounded(fresh))
+            h = b(R.add, n, b(R.multiply, z, b(R.subtract, h, n)))
+            made[t] = b.reshape(h, (1, 1, batch, units))
+        whole = [made[t] for t in range(steps)]
+        rows.append(whole[0] if steps == 1 else b.concat(whole, 0))
+    return rows[0] if directions == 1 else b.concat(rows, 1)
+
+
+def _part(b: Builder, x: Value, index: int, axis: int) -> Value:
+    """One element of an axis, which stays."""
+    spans = [range(n) for n in shape(x)]
+    spans[axis] = range(index, index + 1)
+    return x[index : index + 1] if isinstance(x, np.ndarray) else b.pick(x, spans)
 
 
 OPS: Table = {

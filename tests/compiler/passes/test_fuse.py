@@ -111,3 +111,12 @@ def test_the_whole_pipeline_leaves_kernels_and_views(tmp_path: Path) -> None:
     lowered = pipeline.lower(module, targets.get(nets.DEVICE))
     kernels = {str(var.name_hint) for var in lowered.get_global_vars()} - {"main"}
     assert set(nets.operators(lowered["main"])) - kernels <= {"relax.reshape"}
+
+
+def test_an_index_that_was_looked_up_is_stored(tmp_path: Path) -> None:
+    made = groups(
+        "i = Cast<to=6>(z) a = GatherElements<axis=1>(x, i) j = Cast<to=6>(a) "
+        "y = GatherElements<axis=1>(x, j)",
+        tmp_path,
+    )
+    assert [names.count("gather_elements") for names in made] == [1, 1]

@@ -83,7 +83,6 @@ def test_weights_may_be_inputs(agrees: Agrees) -> None:
         ("LSTM", ', activations=["Sigmoid", "Tanh"]', "3 a direction"),
         ("LSTM", ", input_forget=1", "input_forget must be 0"),
         ("LSTM", ', direction="up"', "direction 'up'"),
-        ("GRU", "", "linear_before_reset must be 1"),
         (
             "RNN",
             ', direction="bidirectional", activations=["Tanh", "Relu"]',
@@ -102,3 +101,19 @@ def test_lengths_known_only_at_run_time(load: Agrees) -> None:
     body = text("LSTM", "x, w, r, , n", "").replace("] x)", f"] x, int32[{BATCH}] n)")
     with pytest.raises(ModelError, match="sequence_lens must be constant"):
         load(body, w=given["w"], r=given["r"])
+
+
+@pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
+def test_the_reset_before_the_product(agrees: Agrees, direction: str) -> None:
+    given = weights("GRU", 2 if direction == "bidirectional" else 1)
+    body = text("GRU", "x, w, r, b, , h0", f', clip=0.9, direction="{direction}"')
+    agrees(body, **{n: given[n] for n in ("w", "r", "b", "h0")})
+
+
+def test_many_steps_are_not_written_out(load: Agrees) -> None:
+    with pytest.raises(ModelError, match="100 steps are too many"):
+        load(
+            "g (float[100,1,3] x) => (float[] y) { y = GRU<hidden_size=2>(x, w, r) }",
+            w=(1, 6, 3),
+            r=(1, 6, 2),
+        )
