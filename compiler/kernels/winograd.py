@@ -30,6 +30,7 @@ TILES = (2, 4, 6)
 
 class Winograd(Template):
     name = "winograd"
+    version = 2
 
     def accepts(self, work: Workload, profile: Profile) -> bool:
         if work.operator != "neoc.conv2d" or _weight(work) not in work.constants:

@@ -202,9 +202,10 @@ class Stages:
             for slot in slots:
                 T.buffer_store(acc, tirx.Broadcast(tirx.const(0.0, "float32"), lanes), [slot])
             source = T.bind(plane * t.spaced(t.depth) + run * (t.rows * t.depth))
+            ahead, step = self._ahead(weights, vectors, run, runs)
             with loop(s.reach) as c:
                 at = weights + c * (vectors * lanes)
-                prefetch(self.weight, at + AHEAD // 4)
+                prefetch(self.weight, ahead + c * step)
                 w = [T.bind(self.weight[vector_at(at + v * lanes, lanes)]) for v in range(vectors)]
                 for i in range(t.rows):
                     x = T.bind(tirx.Broadcast(data[source + i * t.depth + c], lanes))
@@ -216,6 +217,16 @@ class Stages:
                 for v in range(vectors):
                     place = vector_at(target + i * t.width + v * lanes, lanes)
                     T.buffer_store(into, acc[slots[i * vectors + v]], [place])
+
+    def _ahead(self, weights: Expr, vectors: int, run: Expr, runs: int | Expr) -> tuple[Expr, int]:
+        """Where a run begins to fetch, and how much a channel: of the weights behind these, which
+        the next task reads, every run its share; if a core goes over the weights again and again,
+        just what comes a little later.
+        """
+        width, reach = vectors * self.shape.lanes, self.shape.reach
+        if not isinstance(runs, int):
+            return weights + AHEAD // 4, width
+        return T.bind(weights + reach * width + run * (reach * width // runs)), -(-width // runs)
 
     # ---- the output ----
 
