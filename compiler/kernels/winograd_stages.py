@@ -219,9 +219,9 @@ class Stages:
                     T.buffer_store(into, acc[slots[i * vectors + v]], [place])
 
     def _ahead(self, weights: Expr, vectors: int, run: Expr, runs: int | Expr) -> tuple[Expr, int]:
-        """Where a run begins to fetch, and how much a channel: of the weights behind these, which
-        the next task reads, every run its share; if a core goes over the weights again and again,
-        just what comes a little later.
+        """Where a run begins to fetch, and how far it goes on with every channel: all runs together
+        fetch the weights of the group behind this one. If their number is not known, each fetches
+        what it reads a little later.
         """
         width, reach = vectors * self.shape.lanes, self.shape.reach
         if not isinstance(runs, int):
