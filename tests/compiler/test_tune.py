@@ -169,6 +169,32 @@ def test_the_end_of_the_job_leaves_time_for_the_rest(tuned: Tune, file: Path) ->
     assert not file.exists()
 
 
+def test_a_limit_inside_the_tuning_ends_it_with_the_best_so_far(
+    tuned: Tune, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured, passed = tune.by_turns, [0.0]
+
+    class Clock:
+        @staticmethod
+        def monotonic() -> float:
+            return time.monotonic() + passed[0]
+
+    def long(*arguments: Any) -> Any:
+        times = measured(*arguments)
+        passed[0] = 120.0
+        return times
+
+    monkeypatch.setattr(tune, "time", Clock)
+    monkeypatch.setattr(tune, "by_turns", long)
+    clock.start(time.monotonic() + 100)
+    try:
+        chosen = tuned(net=TWO, tune_s=None)
+    finally:
+        clock.start(None)
+    assert len(chosen) == 1
+    assert len({record.work for record in kept(file)}) == 1
+
+
 def test_what_cannot_run_here_is_not_measured(
     tmp_path: Path,
     file: Path,
