@@ -29,12 +29,15 @@ from onnx.backend.base import Backend, BackendRep
 import frontends
 import targets
 from compiler import abi, build, codegen, pipeline, plan, plan_source
+from compiler.lowered import Lowered
 from frontends.model import Model, ModelError
 from frontends.onnx import members
+from targets import Profile
 
 Array = np.ndarray
 Arrays = Mapping[str, Array]
 TENSORS = (np.ndarray, np.generic)
+FEW = 16  # kernels
 DECIDES = "must be a constant"  # how the importer says that it needs to know a value
 
 
@@ -134,21 +137,29 @@ def load(proto: onnx.ModelProto, feed: Arrays) -> Loaded:
 
 
 def compiled(proto: onnx.ModelProto, feed: Arrays, folder: Path) -> Arrays:
-    """The line of compiler/driver.py without tuning, cache, and comparison with a framework, for
-    many small models. Returns the inputs that are constants of the artifact in `folder`.
+    """The line of compiler/driver.py without tuning and comparison with a framework, for many small
+    models. Returns the inputs that are constants of the artifact in `folder`.
     """
     model, constants = imported(proto, feed, folder)
     profile = targets.get("host")
     lowered = pipeline.schedule(pipeline.lower(model.module, profile), profile)
-    kernels = {kernel.symbol: kernel for kernel in lowered.kernels.values()}
-    objects = [folder / "kernels.o"] if kernels else []
-    for path in objects:
-        codegen.build(kernels, profile).write_to_file(str(path))
+    objects = _objects(lowered, profile, folder)
     program = plan.make(lowered, folder)
     text = plan_source.source(program, model.signature, profile)
     build.link_model(objects, text, program.constants, profile.zig, folder)
     shutil.copyfile(_runtime(profile.zig), folder / "libdlr.so")
     return constants
+
+
+def _objects(lowered: Lowered, profile: Profile, folder: Path) -> list[Path]:
+    """Few kernels are compiled here and now, which takes less than to look for them."""
+    kernels = {kernel.symbol: kernel for kernel in lowered.kernels.values()}
+    if len(kernels) > FEW:
+        return codegen.compile_kernels(lowered.kernels, profile, folder)
+    made = [folder / "kernels.o"] if kernels else []
+    for path in made:
+        codegen.build(kernels, profile).write_to_file(str(path))
+    return made
 
 
 def imported(proto: onnx.ModelProto, feed: Arrays, folder: Path) -> tuple[Model, Arrays]:
