@@ -102,6 +102,8 @@ class Prepared(BackendRep):
         and the importer says what it thinks of it."""
         if not isinstance(inputs, Mapping):
             inputs = dict(zip(self._names, inputs, strict=False))
+        if absent := [n for n, v in inputs.items() if v is None]:
+            raise ModelError(f"input '{absent[0]}' is an optional value without an element")
         feed = {n: np.asarray(v) for n, v in _tensors(inputs) if isinstance(v, TENSORS)}
         if self._loaded is None or not self._loaded.fits(feed):
             self._loaded = load(self._model, feed)

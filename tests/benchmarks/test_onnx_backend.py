@@ -68,3 +68,14 @@ def test_a_node_alone() -> None:
 
 def test_it_is_for_cpus() -> None:
     assert NeocBackend.supports_device("CPU") and not NeocBackend.supports_device("CUDA")
+
+
+def test_sequences_go_in_and_come_out_as_lists() -> None:
+    text = "g (seq(float[]) s, float[2,3] x) => (seq(float[]) t) { t = SequenceInsert(s, x) }"
+    (made,) = NeocBackend.prepare(model(text)).run([[X, X + 1], X])
+    assert [np.array_equal(a, b) for a, b in zip(made, [X, X + 1, X], strict=True)] == [True] * 3
+
+
+def test_nothing_is_no_input() -> None:
+    with pytest.raises(ModelError, match="'x' is an optional value without an element"):
+        NeocBackend.prepare(model("g (float[2] x) => (y) { y = Neg(x) }")).run([None])
