@@ -23,6 +23,7 @@ from tvm.script.ir_builder import tirx as T
 
 from compiler.kernels import polynomials
 from compiler.kernels.emit import (
+    REGION,
     below,
     either,
     kernel,
@@ -70,10 +71,6 @@ class Heads:
         cut = tuple(tuple(flat[n : n + 5]) for n in range(0, len(flat), 5))
         return cls(batch, heads, rows, keys, depth, width, bool(safe), cut, number(scale), lanes)
 
-    @property
-    def flops(self) -> int:
-        return 2 * self.batch * self.heads * self.rows * self.keys * (self.depth + self.width)
-
     def panels(self, columns: int) -> int:
         return -(-columns // self.lanes)
 
@@ -107,7 +104,8 @@ class Attention(Template):
 
     def apply(self, work: Workload, profile: Profile, point: Point, name: str) -> tirx.PrimFunc:
         with kernel(name, work.parameters) as (buffers, done):
-            _Emitter(work, profile.isa.lanes, point, buffers).emit()
+            parallel = self.cost(work, profile, point) > REGION
+            _Emitter(work, profile.isa.lanes, point, buffers).emit(parallel)
         return done[0]
 
 
@@ -130,11 +128,10 @@ class _Emitter:
         value = Value(self.full, "float32", lambda _: self.accumulated)
         self.result = work.bind(buffers).result(value)
 
-    def emit(self) -> None:
+    def emit(self, parallel: bool) -> None:
         s = self.shape
         part = -(-s.rows // self.parts)
-        parallel = s.flops > 20_000
-        with loop(s.batch * s.heads * -(-s.rows // part), parallel=parallel) as task:
+        with loop(s.batch * s.heads * -(-s.rows // part), parallel) as task:
             pieces = -(-s.rows // part)
             self.batch = T.bind(task // (s.heads * pieces))
             self.head = T.bind(task // pieces % s.heads)

@@ -24,7 +24,7 @@ from math import inf
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from compiler.kernels.emit import LINE, kernel, loop, prefetch, registers, vector_at
+from compiler.kernels.emit import LINE, REGION, kernel, loop, prefetch, registers, vector_at
 from compiler.kernels.geometry import BLOCK, WIDEST, Geometry, cycles, even, fits, waiting
 from compiler.kernels.template import Point, Space, Template
 from compiler.kernels.value import ZERO, Expr, Value
@@ -64,7 +64,9 @@ class DirectConv(Template):
         with kernel(name, work.parameters) as (buffers, done):
             flat = shape.mode != "rows" and work.mergeable(2)
             bound = work.bind(buffers, merged=(2,) if flat else ())
-            _Emitter(shape, point, bound, buffers[-1], flat, work.calls_mathematics).emit()
+            emitter = _Emitter(shape, point, bound, buffers[-1], flat, work.calls_mathematics)
+            busy = cycles(shape, point["vectors"], point["columns"], profile)
+            emitter.emit(busy > REGION)
         return done[0]
 
 
@@ -115,11 +117,11 @@ class _Emitter:
         if self.mode == "flat" and not merged:
             self.mode = "rows"
 
-    def emit(self) -> None:
+    def emit(self, parallel: bool) -> None:
         s = self.shape
         groups = -(-s.panels // self.vectors)
         pieces = {"image": 1, "rows": s.out_height, "flat": -(-s.out_width // BLOCK)}[self.mode]
-        with loop(s.batch * groups * pieces, parallel=s.flops > 20_000) as task:
+        with loop(s.batch * groups * pieces, parallel) as task:
             self.nothing = tirx.min(task, 0)
             n = T.bind(task // (groups * pieces)) if s.batch > 1 else ZERO
             inside = task % (groups * pieces) if s.batch > 1 else task

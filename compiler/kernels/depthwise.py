@@ -21,7 +21,7 @@ from math import inf, prod
 from tvm import relax, tirx
 from tvm.script.ir_builder import tirx as T
 
-from compiler.kernels.emit import kernel, loop, registers, vector_at
+from compiler.kernels.emit import PARALLEL_WORK, kernel, loop, registers, vector_at
 from compiler.kernels.geometry import even
 from compiler.kernels.operators import integers, shape_of
 from compiler.kernels.template import Point, Space, Template
@@ -159,7 +159,7 @@ class _Emitter:
     def emit(self, columns: int, start: float, combine: Combine) -> None:
         s = self.shape
         work = s.batch * s.panels * s.out_height * s.out_width * s.lanes * s.kernel[0] * s.kernel[1]
-        with loop(s.batch * s.panels * s.out_height, parallel=work > 8192) as task:
+        with loop(s.batch * s.panels * s.out_height, parallel=work >= 2 * PARALLEL_WORK) as task:
             plane, y = T.bind(task // s.out_height), T.bind(task % s.out_height)
             low, high = self._valid(y)
             first = 0

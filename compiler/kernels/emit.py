@@ -18,7 +18,10 @@ from compiler.kernels.walk import merged
 
 LINE = 64  # bytes of a cache line
 TASKS = 16  # pieces that keep a few cores busy to the end
-PARALLEL_WORK = 4096  # scalar operations below which waking a thread costs more than it saves
+# Cycles that the busiest core's share of a kernel must exceed to pay for a parallel region: one
+# takes 100 behind another and 550 after serial work, and data come from another core's cache.
+REGION = 500
+PARALLEL_WORK = 8 * REGION  # the same in elements: two cores, four a cycle each
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from tvm.script.ir_builder import tirx as T
 
 from compiler.kernels.emit import (
     LINE,
+    REGION,
     below,
     either,
     kernel,
@@ -41,8 +42,6 @@ from compiler.kernels.value import ZERO, Expr, Index, Value, broadcast, ravel, u
 from compiler.kernels.vector import Evaluator
 from compiler.kernels.workload import Workload, operands_of
 from targets import Profile
-
-REGION = 1000  # cycles a core must save to pay for waking the others
 
 
 class Matmul(Template):

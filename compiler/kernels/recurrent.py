@@ -22,7 +22,7 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
 from compiler.kernels.cells import CELLS, Cell, Inputs, Settings
-from compiler.kernels.emit import bound, kernel, loop, registers, store_value, vector_at
+from compiler.kernels.emit import REGION, bound, kernel, loop, registers, store_value, vector_at
 from compiler.kernels.geometry import FMA_LATENCY, FMA_PER_CYCLE, LOADS_PER_CYCLE
 from compiler.kernels.operators import dtype_of, shape_of
 from compiler.kernels.template import Packing, Point, Space, Template
@@ -31,7 +31,6 @@ from compiler.kernels.vector import Evaluator, spread
 from compiler.kernels.workload import Bound, Workload, operands_of, tensors_of
 from targets import Profile
 
-STEP_CYCLES = 800  # of a parallel region
 UPDATE_CYCLES = 80  # of a vector of cells
 L2_BYTES, L3_BYTES = 30, 10  # a cycle: measured; the L2 cache limits a sequence of one row
 
@@ -152,7 +151,7 @@ def _cycles(shape: Recurrence, point: Point, profile: Profile) -> float:
     speed = next(speed for size, speed in speeds if own <= size)
     step = max(width * rows / FMA_PER_CYCLE, (width + rows) / LOADS_PER_CYCLE, FMA_LATENCY)
     group = max(step * shape.units, weight_bytes / speed) + UPDATE_CYCLES * vectors * rows
-    return shape.steps * (group * count + STEP_CYCLES * (parts > 1))
+    return shape.steps * (group * count + REGION * (parts > 1))
 
 
 def _swing(t: Expr, n: Expr, count: int | Expr) -> Expr:

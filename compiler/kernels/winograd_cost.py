@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
+from compiler.kernels.emit import REGION
 from compiler.kernels.geometry import FMA_LATENCY, FMA_PER_CYCLE, MEMORY, waiting
 from compiler.kernels.winograd_stages import Tiling
 from targets import Profile
 
 REGISTER_TILE = 30  # cycles to clear and to store one
-REGION = 2000  # cycles to start and end a parallel region
 LOADS = 1.3  # a cycle, where most spread a scalar: 13 tiles by 1 vector are slower than 6 by 2
 SPILLED = 8  # bytes a cycle between L2 and what lies behind it
 NEAR = 24  # bytes a cycle out of L2
