@@ -114,7 +114,9 @@ class Builder:
             whole = np.ascontiguousarray(value).reshape(value.shape)
             if str(value.dtype) in NARROW:
                 bits = relax.const(whole.view(f"uint{8 * whole.itemsize}"))
-                made = self.own("neoc.bitcast", [bits], shape(value), dtype(value))
+                kind = relax.TensorType(shape(value), dtype(value))
+                call = R.call_pure_packed("neoc.bitcast", bits, ty_args=kind)
+                made = self.block.emit(call, name_hint="bits")  # perhaps before any node
             else:
                 made = relax.const(tvm.runtime.tensor(whole))
             self._constants[id(value)] = value, made

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -33,3 +34,9 @@ def test_what_decides_a_size_must_be_known(load: Load, node: str, words: str) ->
     text = f"g (float x) => (float[] y) {{ {node} }}"
     with pytest.raises(ModelError, match=words):
         load(text, a=np.float32(3), b=np.float32(1))
+
+
+def test_narrow_constants_may_be_all_that_there_is(load: Load) -> None:
+    one = np.asarray(1, ml_dtypes.bfloat16)
+    model = load("g () => (bfloat16[] y) { y = Range(a, b, a) }", 27, a=one, b=one * 5)
+    assert [(t.shape, t.dtype) for t in model.signature.outputs] == [((4,), "bfloat16")]
