@@ -243,5 +243,6 @@ def run(options: argparse.Namespace) -> int:
         written = known | {"cases": [asdict(outcome) for outcome in outcomes]}
         options.json.write_text(json.dumps(written, indent=1) + "\n")
     if not options.cases:
-        TABLE.write_text(table(outcomes, f"on {known['cpu']}."))
+        place = f"on {known['cpu']}, {known['date'][:10]}, commit {known['commit']}."
+        TABLE.write_text(table(outcomes, place))
     return int(any(outcome.state in ("failed", "crashed") for outcome in outcomes))

@@ -107,6 +107,7 @@ class Converter:
             return self._branch(node, inputs, scope, opsets)
         if node.op == "SequenceMap" and not node.domain:
             return self._mapped(node, inputs, scope, opsets)
+        self.builder.node = node
         if foldable(node, inputs):
             folded = fold(node, inputs, opsets)
             if folded is not None:
@@ -115,7 +116,6 @@ class Converter:
         function = ops.find(node.domain, node.op, version)
         if function is None:
             return self._body(node, inputs, opsets)
-        self.builder.node = node
         wide, narrow = self._widened(node, inputs, version)
         made = _all_wanted(node, _call(function, self.builder, wide, node.attributes))
         return [
