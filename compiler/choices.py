@@ -54,14 +54,26 @@ class Known:
     @property
     def best(self) -> Schedule | None:
         """What records decide; None: they do not know the workload. The default stays unless
-        another setting is faster by more than noise.
+        another setting is faster by more than noise, and not slower by more than that in the net.
         """
         found = self.measured or self._elsewhere
-        close = [self.schedule(r) for r in found if r.us <= NOISE * found[0].us]
-        if len(close) < 2:
-            return close[0] if close else None
-        usual = default(self.work, self.profile)
-        return next((s for s in close if usual and identity(s) == identity(usual)), close[0])
+        if not found:
+            return None
+        first, usual = self.schedule(found[0]), default(self.work, self.profile)
+        if usual is None:
+            return first
+        close = [identity(self.schedule(r)) for r in found if r.us <= NOISE * found[0].us]
+        stays = identity(usual) in close or (found[0].in_net or 0.0) > NOISE
+        return usual if stays else first
+
+    @property
+    def rival(self) -> Record | None:
+        """What decides against the default, where both were measured here."""
+        best, usual = self.best, default(self.work, self.profile)
+        measured = {identity(self.schedule(r)) for r in self.measured}
+        if best is None or usual is None or identity(usual) not in measured:
+            return None
+        return self.measured[0] if identity(best) != identity(usual) else None
 
     def candidates(self) -> list[Schedule]:
         """The default first, then what was fast elsewhere, then each template's best."""

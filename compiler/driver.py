@@ -43,7 +43,7 @@ def compile(request: CompileRequest, workdir: Path) -> Artifact:
     progress.phase("lower")
     graph = pipeline.lower(model.module, profile)
     progress.phase("tune")
-    chosen = tune.choose(graph, profile, request, workdir)
+    chosen = tune.choose(graph, model.signature, profile, request, workdir)
     lowered = pipeline.schedule(graph, profile, chosen)
     progress.phase("build")
     objects = codegen.compile_kernels(lowered.kernels, profile, workdir)

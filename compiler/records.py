@@ -36,7 +36,8 @@ class Machine:
 @dataclass(frozen=True)
 class Record:
     """us: microseconds of one call. best_of: how many settings of the template were measured, of
-    which this is the fastest.
+    which this is the fastest. in_net: its time in a running net as a multiple of the default's in
+    the same net, where they were compared; a ratio, as runs of a net differ more than that.
     """
 
     work: str
@@ -49,6 +50,7 @@ class Record:
     us: float
     best_of: int = 1
     format: int = FORMAT
+    in_net: float | None = None
 
     @property
     def machine(self) -> Machine:
@@ -62,6 +64,8 @@ class Record:
 
     def line(self) -> str:
         members = {**asdict(self), "point": dict(sorted(self.point.items()))}
+        if self.in_net is None:
+            del members["in_net"]
         return json.dumps(members, separators=(",", ":")) + "\n"
 
 
@@ -159,8 +163,10 @@ def _order(record: Record) -> tuple[Any, ...]:
 
 
 def _better(one: Record, other: Record) -> Record:
-    """Of two records of one setting."""
-    return replace(min(one, other, key=_order), best_of=max(one.best_of, other.best_of))
+    """Of two records of one setting. Where nets disagree, the one in which it does well counts."""
+    in_net = min((r.in_net for r in (one, other) if r.in_net is not None), default=None)
+    best_of = max(one.best_of, other.best_of)
+    return replace(min(one, other, key=_order), best_of=best_of, in_net=in_net)
 
 
 def _parsed(line: str) -> Record | None:
@@ -169,7 +175,8 @@ def _parsed(line: str) -> Record | None:
         record = Record(**members)
         point = {str(name): int(value) for name, value in record.point.items()}
         us = float(record.us)
+        in_net = None if record.in_net is None else float(record.in_net)
     except (ValueError, TypeError, AttributeError):
         return None
     known = record.format == FORMAT and us > 0
-    return replace(record, point=point, us=us) if known else None
+    return replace(record, point=point, us=us, in_net=in_net) if known else None

@@ -3,7 +3,7 @@ spent, until the time is over or nothing is left that could win.
 
 Candidates are compiled on all cores, some dozens at a time, and then measured alone, by turns, in
 the state in which the net meets them. Each result is a record at once, so that a tuning which is
-stopped in any way goes on where it was.
+stopped in any way goes on where it was. What wins is judged in the net at last.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tvm import relax
 from tvm.ir import GenericConst
 
 import targets
-from compiler import build, choices, clock, codegen, forked, pipeline, progress, records
+from compiler import build, choices, clock, codegen, forked, in_net, pipeline, progress, records
 from compiler.choices import Known, identity
 from compiler.kernels.operators import dtype_of, shape_of
 from compiler.kernels.template import Schedule
@@ -32,6 +32,7 @@ from compiler.lowered import Kernel
 from compiler.measure import Meter, Trial, Unmeasured
 from compiler.records import Book, Machine, Record
 from compiler.request import CompileRequest
+from frontends.model import Signature
 from targets import Profile, host
 
 USUAL_S = 300  # where the request names no time
@@ -73,7 +74,11 @@ class Subject:
 
 
 def choose(
-    module: tvm.IRModule, profile: Profile, request: CompileRequest, workdir: Path
+    module: tvm.IRModule,
+    signature: Signature,
+    profile: Profile,
+    request: CompileRequest,
+    workdir: Path,
 ) -> dict[str, Schedule]:
     """Schedules by the names of main's functions, measured now or before; the rest is left to the
     cost model.
@@ -84,7 +89,13 @@ def choose(
     works = pipeline.workloads(module)
     if request.tune_s != 0 and targets.runs_here(profile.isa):
         tuner = _Tuner(module, profile, book, request.records, workdir)
-        tuner.run(time.monotonic() + min(request.tune_s or USUAL_S, clock.left() - tuner.reserve))
+        budget = min(request.tune_s or USUAL_S, clock.left() - tuner.reserve)
+        judging = in_net.seconds(tuner.constants, tuner.us)
+        end = time.monotonic() + budget
+        affordable = 2 * judging <= budget
+        tuner.run(end - judging if affordable else end)
+        if affordable and tuner.trials:
+            tuner.keep(in_net.judge(module, signature, profile, book, workdir))
     elif request.tune_s != 0:
         progress.warning(
             f"This machine cannot execute {profile.isa.name}: nothing was measured, and schedules "
@@ -101,11 +112,11 @@ class _Tuner:
         self.file = records.user_file() if keep else None
         self.here: Machine = choices.machine(profile)
         self.trials = 0
-        constants, activations = _bytes(module)
-        self.reserve = RESERVE_S + RESERVE_S_PER_BYTE * constants
+        self.constants, activations = _bytes(module)
+        self.reserve = RESERVE_S + RESERVE_S_PER_BYTE * self.constants
         cache = host.cache_sizes()[3] or (32 << 20)
-        beyond = constants + activations > cache
-        self.net_bytes = 2 * cache if beyond else constants
+        beyond = self.constants + activations > cache
+        self.net_bytes = 2 * cache if beyond else self.constants
         self.subjects = self._subjects(module)
 
     def _subjects(self, module: tvm.IRModule) -> list[Subject]:
@@ -126,6 +137,11 @@ class _Tuner:
                 subject.estimate = cycles / 3e3
             found[work.key] = subject
         return list(found.values())
+
+    @property
+    def us(self) -> float:
+        """Of one run of the net, as far as is known."""
+        return sum(subject.us for subject in self.subjects)
 
     def run(self, end: float) -> None:
         """Candidates of all, then neighbours of the best for as long as they gain."""
@@ -220,6 +236,10 @@ class _Tuner:
         if subject.rounds > 1:
             subject.gain = 1 - subject.us / before
         self.trials += len(new)
+        self.keep(new)
+
+    def keep(self, new: Sequence[Record]) -> None:
+        """In the book and the user's file."""
         for record in new:
             self.book.add(record)
         if self.file is None or not new:
@@ -238,9 +258,8 @@ class _Tuner:
         )  # fmt: skip
 
     def _state(self, end: float) -> str:
-        total = sum(s.us for s in self.subjects) / 1e3
         left = max(0.0, end - time.monotonic())
-        return f"best {total:.2f} ms, {self.trials} trials, {left:.0f} s left"
+        return f"best {self.us / 1e3:.2f} ms, {self.trials} trials, {left:.0f} s left"
 
 
 def by_turns(meter: Meter, trials: Mapping[Any, Trial]) -> dict[Any, float]:

@@ -56,6 +56,20 @@ def test_the_default_stays_unless_another_is_faster_by_more_than_noise(work: Wor
         assert best is not None and identity(best) == identity(expected)
 
 
+def test_a_setting_that_loses_in_the_net_leaves_the_default(work: Workload) -> None:
+    usual = default(work, NARROW)
+    assert usual is not None
+    other = next(s for s in ranked(work, NARROW) if identity(s) != identity(usual))
+    first, second = record(work, other, 50.0), record(work, usual, 100.0)
+    assert known(work, first, second).rival == first
+    for in_net, expected in ((NOISE - 0.01, other), (NOISE + 0.01, usual)):
+        judged = known(work, replace(first, in_net=in_net), second)
+        assert judged.best is not None and identity(judged.best) == identity(expected)
+        assert (judged.rival is None) == (expected is usual)
+    assert known(work, first).rival is None
+    assert known(work, second).rival is None
+
+
 def test_what_was_fast_elsewhere_decides_where_nothing_else_is_known(work: Workload) -> None:
     other = replace(HERE, cpu="other")
     last = ranked(work, NARROW)[-1]

@@ -97,6 +97,17 @@ def test_a_full_disk_leaves_what_was_written(
     assert path.read_text() == ONE.line()
 
 
+def test_what_a_net_says_of_a_setting_is_kept_beside_its_time(tmp_path: Path) -> None:
+    lost, won = replace(ONE, in_net=1.2), replace(ONE, us=20.0, in_net=0.9)
+    for order in ([ONE, lost, won], [won, ONE, lost]):
+        assert list(Book(order)) == [replace(ONE, in_net=0.9)]
+    records.append([lost, OTHER], tmp_path / "records.jsonl")
+    assert list(records.read(tmp_path / "records.jsonl")) == [lost, OTHER]
+    assert list(records.summary([OTHER, replace(ONE, us=10.0, in_net=1.2)])) == [
+        replace(ONE, us=10.0, in_net=1.2, best_of=2)
+    ]
+
+
 def test_a_summary_keeps_the_best_of_every_template() -> None:
     elsewhere = replace(ONE, cpu="haswell")
     old = replace(ONE, version=0, us=1.0)

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 import targets
-from compiler import clock, knobs, pipeline, progress, records, tune
+from compiler import clock, in_net, knobs, pipeline, progress, records, tune
 from compiler.kernels.template import Schedule
 from compiler.records import Record
 from compiler.request import CompileRequest
@@ -65,12 +65,15 @@ def tuned(
 ) -> Iterator[Tune]:
     """Tunes a net whose element-wise work has just these settings."""
     monkeypatch.setattr(tune, "FIRST_LIMIT_S", 0.5)
+    monkeypatch.setattr(in_net, "ROUND_S", 0.01)
 
     def run(*deeds: int, net: str = NET, **changes: Any) -> dict[str, Schedule]:
         if deeds:
             monkeypatch.setattr("compiler.kernels.FAMILIES", ((wild.Wild(*deeds),),))
-        graph = pipeline.lower(nets.load(net, tmp_path).module, HOST)
-        return tune.choose(graph, HOST, replace(request_, **changes), tmp_path)
+        model = nets.load(net, tmp_path)
+        graph = pipeline.lower(model.module, HOST)
+        changed = replace(request_, **changes)
+        return tune.choose(graph, model.signature, HOST, changed, tmp_path)
 
     yield run
     assert not psutil.Process().children()
@@ -89,12 +92,40 @@ def test_the_fastest_is_chosen_and_all_are_recorded(tuned: Tune, file: Path) -> 
     assert {(r.isa, r.template, r.version) for r in kept(file)} == {(HOST.isa.name, "wild", 1)}
 
 
+def test_what_loses_in_the_net_is_dropped_and_stays_so(
+    tuned: Tune, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*_: object) -> list[dict[str, float]]:
+        [work] = {record.work for record in kept(file)}
+        return [{work: 1.0}, {work: 2.0}]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(in_net, "call_times", slow)
+        [schedule] = tuned(wild.GOOD, wild.BETTER).values()
+    assert schedule.point == {"deed": wild.GOOD}
+    assert [(r.point["deed"], r.in_net) for r in kept(file) if r.in_net] == [(wild.BETTER, 2.0)]
+    [schedule] = tuned(wild.GOOD, wild.BETTER, tune_s=0).values()
+    assert schedule.point == {"deed": wild.GOOD}
+
+
+def test_what_leaves_no_time_for_it_is_not_judged_in_the_net(
+    tuned: Tune, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(in_net, "judge", None)
+    [schedule] = tuned(wild.GOOD, wild.BETTER, tune_s=5).values()
+    assert schedule.point == {"deed": wild.BETTER}
+
+
 def test_what_is_known_costs_no_measurement(
     tuned: Tune, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = tuned(wild.GOOD, wild.BETTER)
+    before = file.read_text()
     monkeypatch.setattr(tune, "Meter", None)
-    assert tuned(wild.GOOD, wild.BETTER) == first or len(kept(file)) == 2
+    monkeypatch.setattr(in_net, "judge", None)
+    again = tuned(wild.GOOD, wild.BETTER)
+    assert [s.point for s in again.values()] == [s.point for s in first.values()]
+    assert file.read_text() == before
     assert [s.point for s in tuned(tune_s=0).values()] == [{"deed": wild.BETTER}]
     assert tuned(tune_s=0, records=False) == {}
 
@@ -203,8 +234,9 @@ def test_what_cannot_run_here_is_not_measured(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(targets, "runs_here", lambda isa: False)
-    graph = pipeline.lower(nets.load(NET, tmp_path).module, HOST)
-    assert tune.choose(graph, HOST, request_, tmp_path) == {}
+    model = nets.load(NET, tmp_path)
+    graph = pipeline.lower(model.module, HOST)
+    assert tune.choose(graph, model.signature, HOST, request_, tmp_path) == {}
     assert [event.kind for event in events] == ["warning"]
 
 
