@@ -1,18 +1,17 @@
-"""Lowered Relax to a Plan: the place of every buffer in one arena, and the list of calls.
+"""Lowered Relax to a Plan: the place of every buffer in one arena, and the list of steps.
 
-    for c in calls: c.kernel(*(arena + buffers[a].offset for a in c.arguments))
+    for c in steps: c.kernel(*(arena + buffers[a].offset for a in c.arguments))
 
-In four steps: views, parts and joins become aliases (see joins.py); every buffer gets its first and
-last call; a kernel that reads an operand only where it writes its result takes over the operand's
-place if nothing reads that later; then buffers are placed, largest first, at the lowest offset that
-no buffer alive at the same time covers.
+Views, parts and joins become aliases (see joins.py). Branches and loops are jumps in the one list
+of steps: what regions capture are the caller's buffers, and a branch writes its results to the
+caller's (see regions.py). Where buffers lie, arena.py decides.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,38 +19,22 @@ import numpy as np
 from tvm import relax
 from tvm.ir import GenericConst, GlobalVar
 
+from compiler import arena, regions
+from compiler.arena import ALIGNMENT, Buffer
 from compiler.joins import Place, place_joins
-from compiler.kernels.operators import PLACED, VIEWS, dtype_of, integers, shape_of
+from compiler.kernels.operators import PLACED, VIEWS, dtype_of, integers
 from compiler.kernels.template import Packing
 from compiler.kernels.workload import operands_of, operator_of
-from compiler.lowered import Kernel, Lowered
+from compiler.lowered import Lowered
+from compiler.regions import Branches, Loop
 
-IN_PLACE = ("elementwise", "conv2d", "winograd", "depthwise", "pool", "matmul")  # see in_place()
-ALIGNMENT = 64  # bytes; of parts that of a vector
-
-
-@dataclass(frozen=True)
-class Buffer:
-    """A range of the arena (alive from call `first` to call `last`), or of the constants. Sizes in
-    bytes.
-    """
-
-    space: str  # "arena" or "constant"
-    dtype: str
-    elements: int
-    offset: int
-    first: int = 0
-    last: int = 0
-
-    @property
-    def nbytes(self) -> int:
-        return self.elements * np.dtype(self.dtype).itemsize
+COUNT, FLAG = relax.TensorType((), "int64"), relax.TensorType((), "bool")
 
 
 @dataclass(frozen=True)
 class Call:
-    """symbol: the function's name in the object file. arguments: numbers of buffers, of which the
-    last is written.
+    """kernel: its name; "" for a function of the runtime's own (see runtime/model.h). symbol: the
+    function's name in the object file. arguments: numbers of buffers, of which the last is written.
     """
 
     kernel: str
@@ -60,25 +43,38 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Jump:
+    """To the step `target`, unless the bool in the buffer `unless` is true."""
+
+    target: int
+    unless: int | None = None
+
+
+@dataclass(frozen=True)
 class Plan:
     buffers: tuple[Buffer, ...]
-    calls: tuple[Call, ...]
+    steps: tuple[Call | Jump, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     arena_bytes: int
     constants: Path
+
+    @property
+    def calls(self) -> list[Call]:
+        """Of kernels."""
+        return [step for step in self.steps if isinstance(step, Call) and step.kernel]
 
 
 def make(lowered: Lowered, into: Path) -> Plan:
     """Plans `main`; writes the constants to a file in the folder `into`."""
     planner = _Planner(lowered)
     planner.walk()
-    placed, arena_bytes = place(planner.shared())
+    placed, arena_bytes = arena.place(planner.buffers, planner.uses())
     constants = into / "constants.bin"
     planner.constants.write(constants)
     return Plan(
         tuple(placed),
-        tuple(planner.calls),
+        tuple(planner.steps),
         tuple(planner.inputs),
         tuple(planner.outputs),
         arena_bytes,
@@ -110,56 +106,157 @@ class _Constants:
 
 
 class _Planner:
-    """roots: for every buffer the one in whose memory it lies (itself, if it has its own), and at
-    which byte.
-    """
+    """roots: see arena.Uses. loops: the first and the last step of each."""
 
     def __init__(self, lowered: Lowered) -> None:
         self.lowered = lowered
         self.buffers: list[Buffer] = []
-        self.calls: list[Call] = []
+        self.steps: list[Call | Jump] = []
         self.inputs: list[int] = []
         self.outputs: list[int] = []
         self.constants = _Constants()
         self.roots: list[tuple[int, int]] = []
+        self.loops: list[tuple[int, int]] = []
         self._number: dict[relax.Var, int] = {}
+        self._results: dict[relax.Var, list[int]] = {}  # of the calls of regions
+        self._given: dict[relax.Var, int] = {}  # values that the caller has a place for
         self._constant: dict[tuple[int, str], int] = {}
-        self._places: Mapping[relax.Var, Place] = {}
+        self._places: dict[relax.Var, Place] = {}
 
     def walk(self) -> None:
-        main = self.lowered.main
-        bindings = main.body.blocks[0].bindings
-        self._place_joins(bindings)
-        for param in main.params:
-            self.inputs.append(self._new(param))
+        self.inputs = [self._fresh(param.ty) for param in self.lowered.main.params]
+        self.outputs = self._function("main", self.inputs)
+
+    def uses(self) -> arena.Uses:
+        steps = [
+            arena.Step(() if step.unless is None else (step.unless,))
+            if isinstance(step, Jump)
+            else arena.Step(
+                step.arguments[:-1], step.arguments[-1], self.lowered.kernels.get(step.kernel)
+            )
+            for step in self.steps
+        ]
+        return arena.Uses(steps, self.loops, self.inputs, self.outputs, self.roots)
+
+    # ---- functions ----
+
+    def _function(
+        self, name: str, arguments: Sequence[int], results: Sequence[int] = ()
+    ) -> list[int]:
+        """The steps of a function; the buffers with what it gives: those of `results`, where a
+        kernel can write there.
+        """
+        function = self.lowered.functions[name]
+        bindings = function.body.blocks[0].bindings
+        self._number.update(zip(function.params, arguments, strict=True))
+        self._place_values(bindings, results)
         for binding in bindings:
             value = binding.value
             if isinstance(value, relax.Tuple):
-                self.outputs = [self._buffer(field) for field in value.fields]
+                return [self._buffer(field) for field in value.fields]
+            if isinstance(value, relax.TupleGetItem):
+                made = self._results[value.tuple_value]
+                self._number[binding.var] = made[int(value.index)]
+            elif (region := regions.region_of(value)) is not None:
+                self._results[binding.var] = (
+                    self._branches(region, value.ty.fields)
+                    if isinstance(region, Branches)
+                    else self._loop(region, value.ty.fields)
+                )
             elif isinstance(value.op, GlobalVar):
-                name = str(value.op.name_hint)
-                kernel = self.lowered.kernels[name]
-                packing = kernel.packing
-                arguments = [self._buffer(a, packing.get(n)) for n, a in enumerate(value.args)]
-                target = self._new(binding.var)
-                self.calls.append(Call(name, kernel.symbol, (*arguments, target)))
+                self._kernel(binding.var, value)
             elif operator_of(value) in (*VIEWS, *PLACED):
                 self._alias(binding.var, value)
             else:
                 raise AssertionError(f"{value.op.name} was not fused into a kernel")
-        self._live()
+        raise AssertionError(f"{name} gives nothing")
 
-    def _place_joins(self, bindings: Iterable[relax.VarBinding]) -> None:
-        """Buffers for the joins that hold others, before their parts are written."""
-        calls = [(b.var, b.value) for b in bindings if not isinstance(b.value, relax.Tuple)]
-        named = [(var, call) for var, call in calls if not isinstance(call.op, GlobalVar)]
-        joins = {v: operands_of(c) for v, c in named if operator_of(c) == "neoc.join"}
+    def _kernel(self, var: relax.Var, call: relax.Call) -> None:
+        name = str(call.op.name_hint)
+        kernel = self.lowered.kernels[name]
+        arguments = [self._buffer(a, kernel.packing.get(n)) for n, a in enumerate(call.args)]
+        self.steps.append(Call(name, kernel.symbol, (*arguments, self._new(var))))
+
+    def _place_values(self, bindings: Sequence[relax.VarBinding], results: Sequence[int]) -> None:
+        """Buffers for the joins that hold others, before their parts are written, and for what
+        the caller has a place for.
+        """
+        calls = {b.var: b.value for b in bindings if isinstance(b.value, relax.Call)}
+        named = {v: c for v, c in calls.items() if not isinstance(c.op, GlobalVar)}
+        joins = {v: operands_of(c) for v, c in named.items() if operator_of(c) == "neoc.join"}
         places = place_joins(joins, set())
         assert not places.copied, "a part of two joins"
+        self._places.update(places.of)
+        for field, result in zip(bindings[-1].value.fields, results, strict=bool(results)):
+            while field in named and operator_of(named[field]) in VIEWS:
+                field = named[field].args[0]
+            place = places.of.get(field)
+            written = field in calls and (field not in named or field in joins)
+            if written and (place is None or place.root.same_as(field)):
+                self._given.setdefault(field, result)
         for var, place in places.of.items():
             if place.root.same_as(var):
                 self._new(var)
-        self._places = places.of
+
+    # ---- regions ----
+
+    def _branches(self, region: Branches, types: Sequence[relax.TensorType]) -> list[int]:
+        results = [self._fresh(kind) for kind in types]
+        captured = [self._buffer(value) for value in region.captured]
+        unless = self._jump(self._buffer(region.condition))
+        self._branch(region.then, captured, results)
+        end = self._jump()
+        self._land(unless)
+        self._branch(region.otherwise, captured, results)
+        self._land(end)
+        return results
+
+    def _branch(self, name: str, captured: Sequence[int], results: Sequence[int]) -> None:
+        for made, result in zip(self._function(name, captured, results), results, strict=True):
+            if made != result:
+                self._own("neoc_copy", made, result)
+
+    def _loop(self, region: Loop, types: Sequence[relax.TensorType]) -> list[int]:
+        """What is carried has a place of its own, to which the body's results are copied; rows
+        are copied to their places among the others.
+        """
+        results = [self._fresh(kind) for kind in types]
+        carried, stacked = results[: len(region.first)], results[len(region.first) :]
+        number, going = self._fresh(COUNT), self._fresh(FLAG)
+        captured = [self._buffer(value) for value in region.captured]
+        trips = self._buffer(region.trips)
+        self._own("neoc_copy", self._stored(np.array(-1, np.int64)), number)
+        for value, place in zip(region.first, carried, strict=True):
+            self._own("neoc_copy", self._buffer(value), place)
+        ends = [self._jump(self._buffer(region.condition))]
+        start = len(self.steps)
+        self._own("neoc_count", number, trips, going)
+        ends.append(self._jump(going))
+        made = self._function(region.body, [number, *carried, *captured])
+        conditions, made = made[: len(made) - len(results)], made[len(made) - len(results) :]
+        for value, place in zip(made, carried, strict=False):
+            self._own("neoc_copy", value, place)
+        for value, place in zip(made[len(carried) :], stacked, strict=True):
+            self._own("neoc_store", value, number, place)
+        ends += [self._jump(condition) for condition in conditions]
+        self.loops.append((start, self._jump(target=start)))
+        for end in ends:
+            self._land(end)
+        return results
+
+    def _jump(self, unless: int | None = None, target: int = 0) -> int:
+        """The step's number, for _land."""
+        self.steps.append(Jump(target, unless))
+        return len(self.steps) - 1
+
+    def _land(self, jump: int) -> None:
+        """Lets a jump lead to the next step."""
+        self.steps[jump] = replace(self.steps[jump], target=len(self.steps))
+
+    def _own(self, symbol: str, *arguments: int) -> None:
+        self.steps.append(Call("", symbol, arguments))
+
+    # ---- buffers ----
 
     def _alias(self, var: relax.Var, call: relax.Call) -> None:
         """A value that no kernel writes."""
@@ -174,21 +271,26 @@ class _Planner:
         [start] = integers(operands_of(call)[1])
         root, offset = self.roots[source]
         itemsize = np.dtype(dtype_of(var)).itemsize
-        self._add(var, root, offset + start * itemsize)
+        self._number[var] = self._append(var.ty, root, offset + start * itemsize)
 
     def _new(self, var: relax.Var) -> int:
-        if place := self._places.get(var):
-            return self._add(var, self._number[place.root], place.offset)
-        return self._add(var, len(self.buffers), 0)
-
-    def _add(self, var: relax.Var, root: int, offset: int) -> int:
-        self._number[var] = self._append(
-            Buffer("arena", dtype_of(var), math.prod(shape_of(var)), 0), root, offset
-        )
+        place = self._places.get(var)
+        if var in self._given:
+            self._number[var] = self._given[var]
+        elif place is None or place.root.same_as(var):
+            self._number[var] = self._fresh(var.ty)
+        else:
+            root, offset = self.roots[self._number[place.root]]
+            self._number[var] = self._append(var.ty, root, offset + place.offset)
         return self._number[var]
 
-    def _append(self, buffer: Buffer, root: int, offset: int) -> int:
-        self.buffers.append(buffer)
+    def _fresh(self, kind: relax.TensorType) -> int:
+        """A buffer with a place of its own."""
+        return self._append(kind, len(self.buffers), 0)
+
+    def _append(self, kind: relax.TensorType, root: int, offset: int) -> int:
+        elements = math.prod(int(extent) for extent in kind.shape)
+        self.buffers.append(Buffer("arena", str(kind.dtype), elements, 0))
         self.roots.append((root, offset))
         return len(self.buffers) - 1
 
@@ -196,101 +298,13 @@ class _Planner:
         if not isinstance(expr, GenericConst):
             return self._number[expr]
         array = np.asarray(expr.value.numpy())
-        if packing is not None:
-            array = packing.pack(array)
+        return self._stored(array if packing is None else packing.pack(array))
+
+    def _stored(self, array: np.ndarray) -> int:
         offset = self.constants.add(array)
         key = (offset, str(array.dtype))
         if key not in self._constant:
-            buffer = Buffer("constant", str(array.dtype), array.size, offset)
-            self._constant[key] = self._append(buffer, len(self.buffers), 0)
+            self._constant[key] = len(self.buffers)
+            self.buffers.append(Buffer("constant", str(array.dtype), array.size, offset))
+            self.roots.append((self._constant[key], 0))
         return self._constant[key]
-
-    def _live(self) -> None:
-        """First and last call of the memory of every buffer; inputs and outputs live through the
-        whole run.
-        """
-        first: dict[int, int] = {}
-        last: dict[int, int] = {}
-        for number, call in enumerate(self.calls):
-            for root, _ in (self.roots[argument] for argument in call.arguments):
-                first.setdefault(root, number)
-                last[root] = number
-        end = len(self.calls)
-        for number in self.inputs:
-            first[number] = 0
-        for root, _ in (self.roots[n] for n in self.outputs):
-            first.setdefault(root, 0)
-        last |= {self.roots[n][0]: end for n in (*self.inputs, *self.outputs)}
-        self.buffers = [
-            replace(b, first=first.get(root, 0), last=last.get(root, 0))
-            for b, (root, _) in zip(self.buffers, self.roots, strict=True)
-        ]
-
-    def shared(self) -> tuple[list[Buffer], list[tuple[int, int]]]:
-        """The buffers, and where each lies, now that results have taken the places of operands that
-        end there.
-        """
-        owner = list(range(len(self.buffers)))
-        extended = list(self.buffers)
-        pinned = {self.roots[n][0] for n in (*self.inputs, *self.outputs)}
-        whole = [n for n, (root, _) in enumerate(self.roots) if root == n]
-        parted = {root for n, (root, _) in enumerate(self.roots) if root != n}
-        alone = set(whole) - parted - pinned  # buffers that nothing else names
-        for number, call in enumerate(self.calls):
-            *operands, target = call.arguments
-            for position in in_place(self.lowered.kernels[call.kernel]):
-                operand = operands[position]
-                root = owner[operand]
-                if (
-                    {operand, target} <= alone
-                    and self.buffers[operand].space == "arena"
-                    and extended[root].last == number
-                    and operands.count(operand) == 1
-                    and self.buffers[operand].nbytes == self.buffers[target].nbytes
-                ):
-                    owner[target] = root
-                    extended[root] = replace(extended[root], last=self.buffers[target].last)
-                    break
-        return extended, [(owner[root], offset) for root, offset in self.roots]
-
-
-def in_place(kernel: Kernel) -> list[int]:
-    """Operands that the kernel reads only at the elements that it writes then."""
-    work = kernel.work
-    if kernel.schedule.template.name not in IN_PLACE or not work.is_pointwise_after_anchor:
-        return []
-    before = work.anchor_parameters
-    return [
-        n
-        for n, parameter in enumerate(work.parameters[:-1])
-        if parameter == work.output and n not in before
-    ]
-
-
-def place(shared: tuple[list[Buffer], list[tuple[int, int]]]) -> tuple[list[Buffer], int]:
-    """Offsets for all arena buffers, and the arena's size."""
-    buffers, roots = shared
-    own = [n for n, b in enumerate(buffers) if b.space == "arena" and roots[n] == (n, 0)]
-    offsets: dict[int, int] = {}
-    for n in sorted(own, key=lambda n: (-buffers[n].nbytes, n)):
-        busy = sorted(
-            (offsets[m], offsets[m] + _rounded(buffers[m].nbytes))
-            for m in offsets
-            if buffers[m].first <= buffers[n].last and buffers[n].first <= buffers[m].last
-        )
-        at = 0
-        for start, stop in busy:
-            if at + _rounded(buffers[n].nbytes) <= start:
-                break
-            at = max(at, stop)
-        offsets[n] = at
-    size = max((offsets[n] + _rounded(buffers[n].nbytes) for n in own), default=0)
-    placed = [
-        replace(b, offset=offsets[root] + inside) if b.space == "arena" else b
-        for b, (root, inside) in zip(buffers, roots, strict=True)
-    ]
-    return placed, max(size, ALIGNMENT)
-
-
-def _rounded(nbytes: int) -> int:
-    return max(-(-nbytes // ALIGNMENT) * ALIGNMENT, ALIGNMENT)

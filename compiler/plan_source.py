@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from compiler.plan import Buffer, Plan
+from compiler.arena import Buffer
+from compiler.plan import Call, Jump, Plan
 from frontends.model import Signature, Tensor
 from targets import Profile
 
@@ -14,7 +15,7 @@ CODES = {"i": 0, "u": 1, "f": 2, "b": 6}
 
 def source(plan: Plan, signature: Signature, profile: Profile) -> str:
     names = list(dict.fromkeys(call.symbol for call in plan.calls))
-    arguments = [str(a) for call in plan.calls for a in call.arguments]
+    arguments = [str(a) for step in plan.steps for a in _arguments(step)]
     features = " ".join(sorted(profile.isa.features))
     return "\n".join(
         [
@@ -29,13 +30,13 @@ def source(plan: Plan, signature: Signature, profile: Profile) -> str:
             _table("neoc_tensor outputs", _tensors("output", signature.outputs, plan.outputs)),
             _table("neoc_buffer buffers", map(_buffer, plan.buffers)),
             _table("int32_t arguments", arguments),
-            _table("neoc_call calls", _calls(plan)),
+            _table("neoc_step steps", _steps(plan)),
             "const neoc_model_t neoc_model = {",
             "  .version = NEOC_MODEL_VERSION,",
             f"  .num_inputs = {len(plan.inputs)}, .num_outputs = {len(plan.outputs)},",
-            f"  .num_buffers = {len(plan.buffers)}, .num_calls = {len(plan.calls)},",
+            f"  .num_buffers = {len(plan.buffers)}, .num_steps = {len(plan.steps)},",
             "  .inputs = inputs, .outputs = outputs,",
-            "  .buffers = buffers, .calls = calls, .arguments = arguments,",
+            "  .buffers = buffers, .steps = steps, .arguments = arguments,",
             f"  .arena_bytes = {plan.arena_bytes}, .constants = neoc_constants,",
             "  .bind = neoc_bind, .error = neoc_error,",
             f"  .features = {_text(features)},",
@@ -63,11 +64,22 @@ def _tensors(kind: str, tensors: tuple[Tensor, ...], buffers: tuple[int, ...]) -
         yield f'{{{_text(tensor.name)}, "{tensor.dtype}", {rank}, {kind}_{n}, {buffer}}}'
 
 
-def _calls(plan: Plan) -> Iterator[str]:
+def _arguments(step: Call | Jump) -> tuple[int, ...]:
+    if isinstance(step, Call):
+        return step.arguments
+    return () if step.unless is None else (step.unless,)
+
+
+def _steps(plan: Plan) -> Iterator[str]:
     first = 0
-    for call in plan.calls:
-        count = len(call.arguments)
-        yield f"{{__tvm_ffi_{call.symbol}, {_text(call.kernel)}, {first}, {count}}}"
+    for step in plan.steps:
+        count = len(_arguments(step))
+        if isinstance(step, Jump):
+            yield f"{{0, 0, {first}, {count}, {step.target}}}"
+        elif step.kernel:
+            yield f"{{__tvm_ffi_{step.symbol}, {_text(step.kernel)}, {first}, {count}, 0}}"
+        else:
+            yield f"{{{step.symbol}, 0, {first}, {count}, 0}}"
         first += count
 
 

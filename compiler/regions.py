@@ -62,10 +62,14 @@ def names(value: relax.Expr) -> list[str]:
 
 
 def functions(module: tvm.IRModule) -> dict[str, relax.Function]:
-    """`main` and the regions, as against the functions that become kernels."""
-    found = {str(v.name_hint): f for v, f in module.functions.items()}
-    return {
-        name: found[name]
-        for name in sorted(found)
-        if not (found[name].attrs and "Primitive" in found[name].attrs)
-    }
+    """`main` and the regions that it runs, in the plan's order."""
+    found: dict[str, relax.Function] = {}
+
+    def walk(name: str) -> None:
+        found[name] = module[name]
+        for binding in found[name].body.blocks[0].bindings:
+            for region in names(binding.value):
+                walk(region)
+
+    walk("main")
+    return found

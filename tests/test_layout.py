@@ -26,6 +26,7 @@ COVERED_BY = {
     "targets/profile.py": "tests/targets/test_targets.py",
     # Frozen values that two stages exchange.
     "compiler/lowered.py": "tests/compiler/test_pipeline.py",
+    "compiler/arena.py": "tests/compiler/test_plan.py",
     # Definitions: each is judged by the network that is exported of it.
     "benchmarks/nets/classic.py": "tests/benchmarks/nets/test_export.py",
     "benchmarks/nets/layers.py": "tests/benchmarks/nets/test_export.py",

@@ -30,8 +30,8 @@ static size_t buffer_bytes(const neoc_buffer *buffer) {
 
 static int64_t num_arguments(const neoc_model_t *model) {
   int64_t end = 0;
-  for (int i = 0; i < model->num_calls; i++) {
-    int64_t last = (int64_t)model->calls[i].first + model->calls[i].count;
+  for (int i = 0; i < model->num_steps; i++) {
+    int64_t last = (int64_t)model->steps[i].first + model->steps[i].count;
     if (last > end) end = last;
   }
   return end;
@@ -143,19 +143,25 @@ void instance_release(instance *self) {
 
 /* ---- running ---- */
 
+int32_t instance_step(const instance *self, int32_t number) {
+  const neoc_step *step = &self->model->steps[number];
+  const TVMFFIAny *arguments = self->arguments + step->first;
+  TVMFFIAny result = {0};
+  if (step->kernel)
+    return step->kernel(NULL, arguments, step->count, &result) ? -1 : number + 1;
+  const DLTensor *condition = step->count ? arguments->pointer : NULL;
+  return condition && *(const unsigned char *)condition->data ? number + 1 : step->target;
+}
+
 int instance_run(instance *self, pool *pool) {
   const neoc_model_t *model = self->model;
-  const neoc_call *end = model->calls + model->num_calls;
-  TVMFFIAny result = {0};
+  int32_t step = 0, next = 0;
   pool_enter(pool, model->error);
-  const neoc_call *call = model->calls;
-  while (call != end &&
-         !call->kernel(NULL, self->arguments + call->first, call->count, &result))
-    call++;
+  while (next >= 0 && (step = next) < model->num_steps) next = instance_step(self, step);
   int code = 0;
-  if (call != end) {
+  if (next < 0) {
     const char *text = pool_error(pool);
-    code = fail("Kernel %s failed: %s", call->name, text ? text : model->error());
+    code = fail("Kernel %s failed: %s", model->steps[step].name, text ? text : model->error());
   }
   pool_leave(pool);
   return code;

@@ -29,6 +29,8 @@ instance *instance_load(const char *library, metadata meta, int device_type);
 void instance_retain(instance *self);
 void instance_release(instance *self);
 
+/* Runs a step, and tells the number of the next one; -1 if its kernel failed. */
+int32_t instance_step(const instance *self, int32_t number);
 int instance_run(instance *self, pool *pool);
 
 /* The index of a name, or -1 without an error text. */

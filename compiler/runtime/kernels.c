@@ -1,7 +1,9 @@
 /* Linked into every compiled.so beside TVM's objects: all that they need from outside. */
 #include <stddef.h>
+#include <string.h>
 
 #include "model.h"
+#include "tensor.h"
 
 enum { TEXT_BYTES = 1024 };
 
@@ -20,6 +22,37 @@ void neoc_bind(neoc_launch launch, neoc_allocate allocate, neoc_release release)
 }
 
 const char *neoc_error(void) { return raised; }
+
+/* ---- steps between kernels ---- */
+
+static DLTensor *tensor(const void *args, int n) { return ((const TVMFFIAny *)args)[n].pointer; }
+
+static int64_t *number(const void *args, int n) { return tensor(args, n)->data; }
+
+static size_t bytes(const DLTensor *tensor) {
+  return (size_t)tensor->shape[0] * tensor->dtype.bits / 8;
+}
+
+int neoc_copy(void *self, const void *args, int32_t n, void *ret) {
+  (void)self, (void)n, (void)ret;
+  memcpy(tensor(args, 1)->data, tensor(args, 0)->data, bytes(tensor(args, 1)));
+  return 0;
+}
+
+int neoc_store(void *self, const void *args, int32_t n, void *ret) {
+  (void)self, (void)n, (void)ret;
+  size_t size = bytes(tensor(args, 0));
+  memcpy((char *)tensor(args, 2)->data + size * (size_t)*number(args, 1), tensor(args, 0)->data, size);
+  return 0;
+}
+
+int neoc_count(void *self, const void *args, int32_t n, void *ret) {
+  (void)self, (void)n, (void)ret;
+  *(unsigned char *)tensor(args, 2)->data = ++*number(args, 0) < *number(args, 1);
+  return 0;
+}
+
+/* ---- errors ---- */
 
 static char *append(char *end, const char *text) {
   while (text && *text && end < raised + TEXT_BYTES - 1) *end++ = *text++;

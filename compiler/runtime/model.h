@@ -2,16 +2,17 @@
  *
  * compiled.so exports one symbol, `neoc_model`: a constant plan. Running a model is
  *
- *     for each call: call.kernel(NULL, pointers to buffers[arguments[first .. first + count)], count, &ret)
+ *     for each step: kernel(NULL, pointers to buffers[arguments[first .. first + count)], count, &ret)
  *
- * where every buffer is either a slice of one arena or a slice of the constants inside compiled.so.
+ * but for jumps, which are all that branches and loops need. Every buffer is either a slice of one
+ * arena or a slice of the constants inside compiled.so.
  */
 #ifndef NEOC_MODEL_H_
 #define NEOC_MODEL_H_
 
 #include <stdint.h>
 
-enum { NEOC_MODEL_VERSION = 1 };
+enum { NEOC_MODEL_VERSION = 2 };
 
 /* Where a buffer lives, and how its base is aligned. Offsets are multiples of NEOC_ALIGNMENT, of
  * buffers that are parts of others those of a vector of the CPU. */
@@ -36,11 +37,13 @@ typedef struct {
 /* A compiled function: args are TVMFFIAny values, each a DLTensor pointer; 0 is success. */
 typedef int (*neoc_kernel)(void *self, const void *args, int32_t n, void *ret);
 
+/* Without a kernel a step is a jump to another one: always where it has no argument, else unless
+ * the argument, a bool, is true. */
 typedef struct {
   neoc_kernel kernel;
-  const char *name; /* for error texts */
-  int32_t first, count;
-} neoc_call;
+  const char *name; /* for error texts and profiles; NULL: no kernel of the model's */
+  int32_t first, count, target;
+} neoc_step;
 
 /* What kernels ask of the runtime, in TVM's terms (tvm/runtime/c_backend_api.h).
  * launch runs lambda(task, env, closure) for every task of 0 .. env->num_task - 1;
@@ -56,10 +59,10 @@ typedef int (*neoc_release)(int device_type, int device_id, void *data);
 
 typedef struct {
   int32_t version; /* NEOC_MODEL_VERSION */
-  int32_t num_inputs, num_outputs, num_buffers, num_calls;
+  int32_t num_inputs, num_outputs, num_buffers, num_steps;
   const neoc_tensor *inputs, *outputs;
   const neoc_buffer *buffers;
-  const neoc_call *calls;
+  const neoc_step *steps;
   const int32_t *arguments; /* buffer numbers */
   int64_t arena_bytes;
   const unsigned char *constants;
@@ -68,6 +71,12 @@ typedef struct {
   const char *features;       /* what the CPU must have, as /proc/cpuinfo spells it,
                                  separated by spaces; NULL or "" for nothing special */
 } neoc_model_t;
+
+/* What loops do between kernels, called like these. copy: from, to. store: a row, its number, all
+ * rows. count: a number, how many there are, whether the next is one of them; counts on. */
+int neoc_copy(void *self, const void *args, int32_t n, void *ret);
+int neoc_store(void *self, const void *args, int32_t n, void *ret);
+int neoc_count(void *self, const void *args, int32_t n, void *ret);
 
 /* plan.c defines neoc_model; kernels.c the two functions that it names; constants.S the bytes. */
 extern __attribute__((visibility("default"))) const neoc_model_t neoc_model;

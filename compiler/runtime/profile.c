@@ -17,20 +17,21 @@ static void die(const char *why) {
   exit(1);
 }
 
-/* One run as instance_run does it, but for a look at the clock after each call. */
+/* One run as instance_run does it, but for a look at the clock after each step. The time of a step
+ * is that of all its turns. */
 static void run(instance *self, pool *threads, double *times, int stride) {
   const neoc_model_t *model = self->model;
-  TVMFFIAny result = {0};
+  for (int i = 0; i < model->num_steps; i++) times[(int64_t)i * stride] = 0;
   pool_enter(threads, model->error);
   double start = now_ms(), before = start;
-  for (int i = 0; i < model->num_calls; i++) {
-    const neoc_call *call = &model->calls[i];
-    if (call->kernel(NULL, self->arguments + call->first, call->count, &result)) die(call->name);
+  for (int32_t i = 0, next; i < model->num_steps; i = next) {
+    next = instance_step(self, i);
+    if (next < 0) die(model->steps[i].name);
     double after = now_ms();
-    times[(int64_t)i * stride] = after - before;
+    times[(int64_t)i * stride] += after - before;
     before = after;
   }
-  times[(int64_t)model->num_calls * stride] = before - start;
+  times[(int64_t)model->num_steps * stride] = before - start;
   pool_leave(threads);
 }
 
@@ -50,7 +51,7 @@ int main(int argc, char **argv) {
   }
   pool_set_threads(atoi(argv[3]));
   pool *threads = pool_new();
-  long long rows = model->num_calls + 1, most = MAX_TIMES / rows;
+  long long rows = model->num_steps + 1, most = MAX_TIMES / rows;
   int stride = most > MAX_RUNS ? MAX_RUNS : most < MIN_RUNS ? MIN_RUNS : (int)most;
   double *times = malloc((size_t)rows * (size_t)stride * sizeof *times);
   if (!threads || !times) die("out of memory");
@@ -62,10 +63,13 @@ int main(int argc, char **argv) {
   printf("{\"runs\": %d, ", runs);
   print_times(times + (rows - 1) * stride, runs);
   printf(", \"calls\": [");
-  for (int i = 0; i < model->num_calls; i++) {
-    printf("%s{\"kernel\": \"%s\", ", i ? ", " : "", model->calls[i].name);
+  const char *between = "";
+  for (int i = 0; i < model->num_steps; i++) {
+    if (!model->steps[i].name) continue;
+    printf("%s{\"kernel\": \"%s\", ", between, model->steps[i].name);
     print_times(times + (int64_t)i * stride, runs);
     printf("}");
+    between = ", ";
   }
   printf("]}\n");
   return 0;

@@ -209,7 +209,7 @@ def _convert(
     outputs = tuple(Tensor(name, shape(v), dtype(v)) for name, v in made)
     if bad := [t for t in outputs if t.dtype not in graphs.DTYPES]:
         raise ModelError(f"output '{bad[0].name}' has elements of type {bad[0].dtype}")
-    return block.get(), outputs
+    return tvm.IRModule({"main": block.get()["main"], **converter.regions}), outputs
 
 
 def _tensors(name: str, value: Value | list[Value] | None) -> list[tuple[str, Value]]:

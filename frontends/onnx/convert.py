@@ -1,7 +1,7 @@
 """Walk a graph in order: fold what is constant, emit the rest, collect everything unsupported.
 
-Each node is tried as: a branch whose condition is known, a constant, an op of the table, and last
-the function body that ONNX's own schema gives for a composite op.
+Each node is tried as: control flow, a constant, an op of the table, and last the function body
+that ONNX's own schema gives for a composite op.
 """
 
 import inspect
@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx.onnx_pb import AttributeProto, FunctionProto, GraphProto, TypeProto
+from tvm import relax
 
 from frontends.model import ModelError
+from frontends.onnx import control, ops
 from frontends.onnx import graph as graphs
-from frontends.onnx import ops
 from frontends.onnx.builder import Builder, Value, dtype, shape, size
 from frontends.onnx.fold import fold, foldable
 from frontends.onnx.graph import NARROW, Node
@@ -38,6 +39,7 @@ class Converter:
 
     def __init__(self, builder: Builder) -> None:
         self.builder = builder
+        self.regions: dict[str, relax.Function] = {}
         self.missing: list[tuple[Node, int]] = []
         self.problems: list[str] = []
 
@@ -47,6 +49,12 @@ class Converter:
         """Add the outputs of every node to `scope`."""
         for node in graphs.nodes(graph):
             scope.update(zip(node.outputs, self._outputs(node, scope, opsets), strict=False))
+
+    def define(self, region: relax.Function) -> str:
+        """The name of a function beside main."""
+        name = f"region_{len(self.regions)}"
+        self.regions[name] = region
+        return name
 
     def check(self) -> None:
         """Raise ModelError if any node was unsupported or wrong, naming them all."""
@@ -92,7 +100,8 @@ class Converter:
         known = ops.find(node.domain, node.op, version) is not None
         return (
             known
-            or node.op in ("If", "SequenceMap")
+            or _is_control(node)
+            or node.op == "SequenceMap"
             or _schema_with_body(node, version) is not None
         )
 
@@ -103,8 +112,8 @@ class Converter:
         scope: Scope,
         opsets: Mapping[str, int],
     ) -> Sequence[Value | None]:
-        if node.op == "If" and not node.domain:
-            return self._branch(node, inputs, scope, opsets)
+        if _is_control(node):
+            return control.convert(self, node, inputs, scope, opsets)
         if node.op == "SequenceMap" and not node.domain:
             return self._mapped(node, inputs, scope, opsets)
         self.builder.node = node
@@ -139,21 +148,6 @@ class Converter:
         kinds = {name(schema.inputs, i): dtype(v) for i, v in enumerate(inputs) if _is_narrow(v)}
         wide = [self.builder.cast(v, WIDE[dtype(v)]) if _is_narrow(v) else v for v in inputs]
         return wide, lambda number: kinds.get(name(schema.outputs, number), "")
-
-    def _branch(
-        self,
-        node: Node,
-        inputs: Sequence[Value | None],
-        scope: Scope,
-        opsets: Mapping[str, int],
-    ) -> Sequence[Value | None]:
-        """An If whose condition is known is the branch it takes."""
-        if not isinstance(inputs[0], np.ndarray):
-            raise Unsupported
-        branch = node.attributes["then_branch" if inputs[0].item() else "else_branch"]
-        inner = {**scope, **{t.name: graphs.array(t) for t in branch.initializer}}
-        self.run(branch, inner, opsets)
-        return [inner[o.name] for o in branch.output]
 
     def _mapped(
         self,
@@ -204,6 +198,10 @@ def _is_narrow(value: Value | None) -> bool:
 
 class Unsupported(Exception):
     """No converter and no body: reported together with its like."""
+
+
+def _is_control(node: Node) -> bool:
+    return node.op in ("If", "Loop", "Scan") and not node.domain
 
 
 def _call(

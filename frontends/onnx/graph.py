@@ -74,7 +74,7 @@ def domain(name: str) -> str:
 
 
 def nodes(graph: GraphProto | onnx.FunctionProto) -> Iterator[Node]:
-    read = set(_read(graph))
+    read = set(names_read(graph))
     for proto in graph.node:
         yield Node(
             op=proto.op_type,
@@ -87,14 +87,14 @@ def nodes(graph: GraphProto | onnx.FunctionProto) -> Iterator[Node]:
         )
 
 
-def _read(graph: GraphProto | onnx.FunctionProto) -> Iterator[str]:
+def names_read(graph: GraphProto | onnx.FunctionProto) -> Iterator[str]:
     """Names that the graph gives away, and that its nodes and the graphs in them read."""
     yield from (o if isinstance(o, str) else o.name for o in graph.output)
     for node in graph.node:
         yield from node.input
         for attribute in node.attribute:
             for inner in (attribute.g, *attribute.graphs):
-                yield from _read(inner)
+                yield from names_read(inner)
 
 
 def _attribute(proto: AttributeProto) -> Any:

@@ -17,11 +17,12 @@ from tvm.ir import GlobalVar
 import frontends
 import targets
 from compiler import plan
+from compiler.arena import Buffer, in_place
 from compiler.joins import nbytes
 from compiler.kernels.operators import dtype_of, integers
 from compiler.kernels.workload import operands_of, operator_of
 from compiler.lowered import Lowered
-from compiler.plan import Buffer, Plan
+from compiler.plan import Plan
 from tests.compiler import nets
 
 SHAPE = (1, 8, 4, 4)
@@ -187,7 +188,7 @@ def check_in_place(lowered: Lowered, made: Plan) -> None:
     """A kernel writes over what it reads only where it said that it may, and then exactly there."""
     for call in made.calls:
         *read, written = (made.buffers[number] for number in call.arguments)
-        allowed = plan.in_place(lowered.kernels[call.kernel])
+        allowed = in_place(lowered.kernels[call.kernel])
         for position, operand in enumerate(read):
             if overlap(operand, written):
                 assert position in allowed

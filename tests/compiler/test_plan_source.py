@@ -8,7 +8,8 @@ import pytest
 
 import targets
 from compiler import plan_source
-from compiler.plan import Buffer, Call, Plan
+from compiler.arena import Buffer
+from compiler.plan import Call, Jump, Plan
 from frontends.model import Signature, Tensor
 
 PLAN = Plan(
@@ -19,9 +20,12 @@ PLAN = Plan(
         Buffer("arena", "uint8", 0, 128),
         Buffer("arena", "float16", 6, 192),
     ),
-    calls=(
+    steps=(
         Call("add_0", "add_a", (0, 2, 4)),
         Call("relu_1", "relu_b", (4, 3)),
+        Jump(4, unless=2),
+        Call("", "neoc_copy", (0, 4)),
+        Jump(0),
         Call("add_0", "add_a", (0, 2, 4)),
     ),
     inputs=(0, 1),
@@ -53,5 +57,5 @@ def test_any_name_is_a_string_of_c(tmp_path: Path, name: str) -> None:
 def test_a_plan_of_nothing_is_c_all_the_same() -> None:
     empty = Plan((), (), (), (), 64, Path())
     text = plan_source.source(empty, Signature((), ()), targets.PROFILES["ml_c4"])
-    assert "neoc_call calls[] = {\n  0\n};" in text  # C has no empty arrays
-    assert ".num_calls = 0" in text
+    assert "neoc_step steps[] = {\n  0\n};" in text  # C has no empty arrays
+    assert ".num_steps = 0" in text

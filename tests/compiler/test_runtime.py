@@ -97,7 +97,7 @@ def test_a_library_that_is_no_model_is_refused(affine: Path, tmp_path: Path) -> 
 
 def test_the_version_is_checked(affine: Path, make_artifact: Artifact) -> None:
     text = create(affine, make_artifact("affine", VERSION="9"))
-    assert "has model version 9, but this libdlr.so reads version 1" in text
+    assert "has model version 9, but this libdlr.so reads version 2" in text
 
 
 def test_the_cpu_is_checked(affine: Path, make_artifact: Artifact) -> None:
@@ -341,8 +341,8 @@ static const neoc_tensor out = {"out", "float32", 2, shape, 1};
 static const neoc_buffer buffers[] = {{NEOC_ARENA, 2, 32, 0, 3072},
                                       {NEOC_ARENA, 2, 32, 12288, LENGTH}};
 static const int32_t arguments[] = {0, 1};
-static const neoc_call call = {__tvm_ffi_rows, "rows", 0, 2};
-const neoc_model_t neoc_model = {1, 1, 1, 2, 1, &data, &out, buffers, &call, arguments, 24576,
+static const neoc_step step = {__tvm_ffi_rows, "rows", 0, 2, 0};
+const neoc_model_t neoc_model = {2, 1, 1, 2, 1, &data, &out, buffers, &step, arguments, 24576,
                                  neoc_constants, neoc_bind, neoc_error, 0};
 """
 

@@ -36,21 +36,27 @@ static const int32_t arguments[] = {
   4,
   4,
   3,
+  2,
+  0,
+  4,
   0,
   2,
   4
 };
-static const neoc_call calls[] = {
-  {__tvm_ffi_add_a, "add_0", 0, 3},
-  {__tvm_ffi_relu_b, "relu_1", 3, 2},
-  {__tvm_ffi_add_a, "add_0", 5, 3}
+static const neoc_step steps[] = {
+  {__tvm_ffi_add_a, "add_0", 0, 3, 0},
+  {__tvm_ffi_relu_b, "relu_1", 3, 2, 0},
+  {0, 0, 5, 1, 4},
+  {neoc_copy, 0, 6, 2, 0},
+  {0, 0, 8, 0, 0},
+  {__tvm_ffi_add_a, "add_0", 8, 3, 0}
 };
 const neoc_model_t neoc_model = {
   .version = NEOC_MODEL_VERSION,
   .num_inputs = 2, .num_outputs = 2,
-  .num_buffers = 5, .num_calls = 3,
+  .num_buffers = 5, .num_steps = 6,
   .inputs = inputs, .outputs = outputs,
-  .buffers = buffers, .calls = calls, .arguments = arguments,
+  .buffers = buffers, .steps = steps, .arguments = arguments,
   .arena_bytes = 256, .constants = neoc_constants,
   .bind = neoc_bind, .error = neoc_error,
   .features = "abm avx2 bmi1 bmi2 f16c fma movbe popcnt",

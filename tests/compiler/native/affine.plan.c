@@ -21,19 +21,19 @@ static const neoc_buffer buffers[] = {
 };
 /* affine reads x through a second view of its bytes, buffer 5. */
 static const int32_t arguments[] = {5, 2, 3, 1, 4};
-static const neoc_call calls[] = {{__tvm_ffi_affine, "affine", 0, 3},
-                                  {__tvm_ffi_total, "total", 3, 2}};
+static const neoc_step steps[] = {{__tvm_ffi_affine, "affine", 0, 3, 0},
+                                  {__tvm_ffi_total, "total", 3, 2, 0}};
 
 const neoc_model_t neoc_model = {
     .version = VERSION,
     .num_inputs = 2,
     .num_outputs = 2,
     .num_buffers = 6,
-    .num_calls = 2,
+    .num_steps = 2,
     .inputs = inputs,
     .outputs = outputs,
     .buffers = buffers,
-    .calls = calls,
+    .steps = steps,
     .arguments = arguments,
     .arena_bytes = 256,
     .constants = neoc_constants,

@@ -9,18 +9,18 @@ static const neoc_tensor outputs[] = {{"product", "float32", 2, matrix, 2}};
 static const neoc_buffer buffers[] = {
     {NEOC_ARENA, 2, 32, 0, 6}, {NEOC_ARENA, 0, 32, 64, 1}, {NEOC_ARENA, 2, 32, 128, 6}};
 static const int32_t arguments[] = {0, 1, 2};
-static const neoc_call calls[] = {{__tvm_ffi_times, "times", 0, 3}};
+static const neoc_step steps[] = {{__tvm_ffi_times, "times", 0, 3, 0}};
 
 const neoc_model_t neoc_model = {
     .version = NEOC_MODEL_VERSION,
     .num_inputs = 2,
     .num_outputs = 1,
     .num_buffers = 3,
-    .num_calls = 1,
+    .num_steps = 1,
     .inputs = inputs,
     .outputs = outputs,
     .buffers = buffers,
-    .calls = calls,
+    .steps = steps,
     .arguments = arguments,
     .arena_bytes = 192,
     .constants = neoc_constants,
