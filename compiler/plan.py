@@ -251,7 +251,9 @@ class _Planner:
 
     def _land(self, jump: int) -> None:
         """Lets a jump lead to the next step."""
-        self.steps[jump] = replace(self.steps[jump], target=len(self.steps))
+        step = self.steps[jump]
+        assert isinstance(step, Jump)
+        self.steps[jump] = replace(step, target=len(self.steps))
 
     def _own(self, symbol: str, *arguments: int) -> None:
         self.steps.append(Call("", symbol, arguments))

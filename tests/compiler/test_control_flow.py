@@ -1,0 +1,140 @@
+"""Branches and loops in the artifact: the runtime takes every way, as ONNX Runtime does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+
+import frontends
+import targets
+from compiler import assemble, bench, calls, codegen, plan
+from compiler.abi import Session
+from compiler.plan import Jump
+from tests.compiler import nets
+
+Array = np.ndarray
+Agrees = Callable[..., None]
+X = np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3)
+ROWS = np.linspace(-1, 1, 600, dtype=np.float32).reshape(200, 3)
+WAYS = [(False, False), (False, True), (True, False), (True, True)]
+
+
+@pytest.fixture
+def agrees(tmp_path: Path) -> Agrees:
+    """The text's artifact gives what ONNX Runtime gives, for all feeds one after the other."""
+
+    def agrees(graph: str, *feeds: dict[str, Array]) -> None:
+        path = nets.save(f'<ir_version: 8, opset_import: ["": 17]> g {graph}', tmp_path)
+        model, profile = frontends.load("ONNX", path, None), targets.get("host")
+        lowered = nets.lower(model, "host")
+        objects = codegen.compile_kernels(lowered.kernels, profile, tmp_path)
+        made = plan.make(lowered, tmp_path)
+        assert any(isinstance(step, Jump) for step in made.steps)
+        into = tmp_path / "artifact"
+        folder = assemble.link(objects, made, model.signature, profile, into)
+        oracle = ort.InferenceSession(onnx.load(path).SerializeToString())
+        with Session(folder) as session:
+            for feed in feeds:
+                wanted = oracle.run(None, feed)
+                got = session.run(feed)
+                for tensor, want in zip(model.signature.outputs, wanted, strict=True):
+                    assert tensor.shape == want.shape
+                    np.testing.assert_allclose(got[tensor.name].reshape(want.shape), want, 1e-5)
+        times = bench.profile(folder, profile.zig, 1, seconds=0)
+        assert len(calls.rows(times, lowered.report())) == len(made.calls)
+
+    return agrees
+
+
+def test_if_both_ways(agrees: Agrees) -> None:
+    """Captured values, one value twice, a captured value as it is, a result nobody computes on."""
+    text = """(bool c, float[2,3] x) => (float[2,3] y, float[2,3] z, float[2,3] w) {
+    a = Sigmoid(x)
+    y, z, b = If (c) <
+        then_branch = t () => (float[2,3] u, float[2,3] u, float[2,3] v)
+            { u = Softmax(a) v = Identity(a) },
+        else_branch = e () => (float[2,3] k, float[2,3] l, float[2,3] m)
+            { k = Neg(x) l = Mul(a, x) m = Softmax(l) }>
+    w = Add(b, a) }"""
+    agrees(text, *({"c": np.array(c), "x": X} for c in (True, False, True)))
+
+
+@pytest.mark.parametrize("trips", [0, 1, 7])
+def test_a_loop_ends_by_count_or_condition(agrees: Agrees, trips: int) -> None:
+    text = """(int64 m, bool c, float[2,3] x, float most) => (float[2,3] y, int64 n)
+    <int64 zero = {0}, int64 one = {1}> {
+    y, n = Loop (m, c, x, zero) <
+        body = b (int64 i, bool on, float[2,3] s, int64 k) => (bool go, float[2,3] t, int64 l)
+            { p = Mul(s, s) t = Add(p, x) l = Add(k, one)
+              total = ReduceSum<keepdims=0>(t) go = Less(total, most) }> }"""
+    ways = [(True, 1e30), (True, 4.0), (True, -9.0), (False, 1e30)]
+    feeds = [
+        {"m": np.array(trips), "c": np.array(c), "x": X, "most": np.array(most, np.float32)}
+        for c, most in ways
+    ]
+    agrees(text, *feeds)
+
+
+def test_values_change_places_in_a_loop(agrees: Agrees) -> None:
+    text = """(int64 m, float[2,3] x) => (float[2,3] y, float[2,3] z) {
+    n = Neg(x)
+    y, z = Loop (m, , x, n) <
+        body = b (int64 i, bool on, float[2,3] s, float[2,3] t)
+            => (bool go, float[2,3] p, float[2,3] q)
+            { go = Identity(on) p = Identity(t) q = Sigmoid(s) }> }"""
+    agrees(text, *({"m": np.array(m), "x": X} for m in (0, 1, 2, 5)))
+
+
+def test_rows_of_a_long_loop(agrees: Agrees) -> None:
+    text = """(float[2,3] x) => (float[2,3] y, float[200,2,3] r, int64[200] n)
+    <int64 m = {200}> {
+    y, r, n = Loop (m, , x) <
+        body = b (int64 i, bool on, float[2,3] s)
+            => (bool go, float[2,3] t, float[2,3] u, int64 k)
+            { go = Identity(on) t = Sigmoid(s) u = Softmax(t) k = Add(i, i) }> }"""
+    agrees(text, {"x": X}, {"x": -X})
+
+
+def test_branches_in_loops_in_branches(agrees: Agrees) -> None:
+    text = """(bool c, bool d, int64 m, float[2,3] x) => (float[2,3] y) {
+    z = Sigmoid(x)
+    y = If (c) <
+        then_branch = t () => (float[2,3] u) { u = Loop (m, d, x) <
+            body = b (int64 i, bool on, float[2,3] s) => (bool go, float[2,3] s2)
+                { go = Identity(on) f = Cast<to=1>(i)
+                  s2 = If (d) <
+                    then_branch = p () => (float[2,3] q) { q1 = Add(s, z) q = Add(q1, f) },
+                    else_branch = r () => (float[2,3] q2) { q2 = Neg(s) }> }> },
+        else_branch = e () => (float[2,3] v) { v = If (d) <
+            then_branch = g1 () => (float[2,3] w) { w = Mul(x, z) },
+            else_branch = g2 () => (float[2,3] w2) { w2 = Identity(x) }> }> }"""
+    feeds = [{"c": np.array(c), "d": np.array(d), "m": np.array(4), "x": X} for c, d in WAYS]
+    agrees(text, *feeds)
+
+
+@pytest.mark.parametrize("turned", [0, 1])
+def test_a_long_scan(agrees: Agrees, turned: int) -> None:
+    text = f"""(float[200,3] x, float[3] s) => (float[3] y, float[3,200] r) {{
+    y, r = Scan <num_scan_inputs=1, scan_input_directions=[{turned}], scan_output_axes=[1],
+        scan_output_directions=[{1 - turned}],
+        body = b (float[3] a, float[3] e) => (float[3] o, float[3] p)
+            {{ o = Add(a, e) p = Mul(o, e) }}> (s, x) }}"""
+    agrees(text, {"x": ROWS, "s": ROWS[0]})
+
+
+def test_convolutions_of_branches_have_layouts_of_their_own(agrees: Agrees) -> None:
+    weight = ", ".join(str((n * 7 % 13 - 6) / 8) for n in range(64))
+    text = f"""(bool c, float[1,8,5,5] x) => (float[1,8,5,5] y)
+    <float[8,8,1,1] w = {{{weight}}}> {{
+    a = Conv(x, w)
+    b = If (c) <
+        then_branch = t () => (float[1,8,5,5] u) {{ p = Conv(a, w) u = Relu(p) }},
+        else_branch = e () => (float[1,8,5,5] v) {{ v = Add(a, x) }}>
+    y = Conv(b, w) }}"""
+    image = np.linspace(-1, 1, 200, dtype=np.float32).reshape(1, 8, 5, 5)
+    agrees(text, *({"c": np.array(c), "x": image} for c in (True, False)))
