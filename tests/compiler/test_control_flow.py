@@ -52,12 +52,12 @@ def agrees(tmp_path: Path) -> Agrees:
 
 
 def test_if_both_ways(agrees: Agrees) -> None:
-    """Captured values, one value twice, a captured value as it is, a result nobody computes on."""
+    """Captured values, a captured value as it is, a result of another one."""
     text = """(bool c, float[2,3] x) => (float[2,3] y, float[2,3] z, float[2,3] w) {
     a = Sigmoid(x)
     y, z, b = If (c) <
-        then_branch = t () => (float[2,3] u, float[2,3] u, float[2,3] v)
-            { u = Softmax(a) v = Identity(a) },
+        then_branch = t () => (float[2,3] u, float[2,3] n, float[2,3] v)
+            { u = Softmax(a) n = Neg(u) v = Identity(a) },
         else_branch = e () => (float[2,3] k, float[2,3] l, float[2,3] m)
             { k = Neg(x) l = Mul(a, x) m = Softmax(l) }>
     w = Add(b, a) }"""

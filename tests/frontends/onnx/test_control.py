@@ -12,6 +12,11 @@ BODY = "b (int64 i, bool on, float[3] a) => (bool go, float[3] o, float[3] row)"
 STEP = "{ go = Identity(on) o = Add(a, x) row = Mul(o, x) }"
 
 
+def looped(step: str) -> str:
+    loop = f"Loop (m, , x) <body={BODY}{step}>"
+    return f"g (float[3] x) => (float[] y, float[] r) {{ y, r = {loop} }}"
+
+
 def functions(model: Model) -> set[str]:
     return {str(v.name_hint) for v in model.module.get_global_vars()}
 
