@@ -33,10 +33,10 @@ static double median_ns(double *times, int count) {
 }
 
 static double call_ns(pool *threads) {
-  static neoc_call calls[CALLS];
-  for (int i = 0; i < CALLS; i++) calls[i] = (neoc_call){nothing, "nothing", 3 * (i % 8), 3};
+  static neoc_step steps[CALLS];
+  for (int i = 0; i < CALLS; i++) steps[i] = (neoc_step){nothing, "nothing", 3 * (i % 8), 3, 0};
   TVMFFIAny arguments[24] = {0};
-  neoc_model_t model = {.num_calls = CALLS, .calls = calls, .error = no_error};
+  neoc_model_t model = {.num_steps = CALLS, .steps = steps, .error = no_error};
   instance self = {.model = &model, .arguments = arguments};
   double times[TRIES];
   for (int i = 0; i < TRIES; i++) {
