@@ -99,17 +99,21 @@ class _Regions:
     ) -> Region | None:
         """given: the graph's own inputs."""
         scope = {**self.scope, **(given or {})}
-        read = [scope.get(name) for name in graphs.names_read(graph)]
-        outer = [value for value in read if isinstance(value, relax.Var)]
-        captured = {v: relax.Var(v.name, v.ty) for v in outer if v not in {*params}}
-        scope = {name: captured.get(v, v) if v in outer else v for name, v in scope.items()}
+        read = [v for name in graphs.names_read(graph) for v in _members(scope.get(name))]
+        outer = [v for v in read if isinstance(v, relax.Var) and v not in {*params}]
+        captured = {v: relax.Var(v.name, v.ty) for v in outer}
+        scope = {name: _renamed(value, captured) for name, value in scope.items()}
         block, outside = relax.BlockBuilder(), self.converter.builder
         self.converter.builder = Builder(block)
         try:
             with block.function("region", [*params, *captured.values()]):
                 with block.dataflow():
                     outputs = self._inline(graph, scope)
-                    made = [value for value in outputs if value is not None]
+                    made = [
+                        _tensor(value, output.name)
+                        for value, output in zip(outputs, graph.output, strict=True)
+                        if value is not None
+                    ]
                     result = block.emit_output(relax.Tuple([self.b.const(v) for v in made]))
                 block.emit_func_output(result)
         finally:
@@ -162,13 +166,18 @@ class _Regions:
         counted = None
         if isinstance(trips, np.ndarray) and isinstance(condition, np.ndarray):
             counted = max(int(trips.item()), 0) if condition.item() else 0
-        if counted and counted * len(body.node) <= UNROLLED:
+        listed = any(isinstance(value, list) for value in start)
+        if counted and counted * len(body.node) <= (GROWING if listed else UNROLLED):
             if (whole := self._unrolled(body, counted, start)) is not None:
                 return whole
         names = [value.name for value in body.input]
         fixed = _unchanged(body)
         number = relax.Var("number", relax.TensorType((), "int64"))
-        carried = {n: relax.Var("carried", _type(v)) for n, v in enumerate(start) if n not in fixed}
+        carried = {
+            n: relax.Var("carried", _type(_tensor(value, names[n + 2])))
+            for n, value in enumerate(start)
+            if n not in fixed
+        }
         taken = [carried.get(n, value) for n, value in enumerate(start)]
         scope: Scope = dict(zip(names, [number, np.array(True), *taken], strict=True))
         region = self._region(body, [number, *carried.values()], scope)
@@ -201,8 +210,8 @@ class _Regions:
         for n in range(len(start), len(made)):
             if counted in (None, ENDLESS) or not always:
                 raise ModelError(
-                    f"its output '{self.node.proto.output[n]}' is as long as there are iterations, "
-                    "which is only known at run time: write to a tensor of a fixed length instead"
+                    f"its output '{self.node.proto.output[n]}' is as long as there are iterations: "
+                    "their number must be a constant; else write to a tensor of a fixed length"
                 )
             results[n] = np.zeros((counted, *shape(made[n])), dtype(made[n]))
         rows = [n for n in results if n >= len(start) and size(results[n])]
@@ -322,6 +331,26 @@ def _unchanged(body: GraphProto) -> set[int]:
         if name == taken.name:
             found.add(number)
     return found
+
+
+def _members(value: Value | None) -> Sequence[Value | None]:
+    return value if isinstance(value, list) else [value]
+
+
+def _renamed(value: Value | None, names: Mapping[relax.Var, relax.Var]) -> Value | None:
+    """The value as a region has it. What is empty stays what it is: see ops/sequence.py."""
+    if isinstance(value, list) and value:
+        return [_renamed(member, names) for member in value]
+    return names.get(value, value) if isinstance(value, relax.Var) else value
+
+
+def _tensor(value: Value, name: str) -> Value:
+    if isinstance(value, list):
+        raise ModelError(
+            f"'{name}' is a sequence or an optional value: what decides which nodes make it "
+            "must be a constant"
+        )
+    return value
 
 
 def _type(value: Value) -> relax.TensorType:

@@ -127,6 +127,26 @@ def test_a_long_scan(agrees: Agrees, turned: int) -> None:
     agrees(text, {"x": ROWS, "s": ROWS[0]})
 
 
+def test_branches_read_sequences(agrees: Agrees) -> None:
+    text = """(bool c, float[2,3] x) => (float[2,3] y) <int64 one = {1}> {
+    n = Neg(x) s = SequenceConstruct(x, n)
+    y = If (c) <
+        then_branch = t () => (float[2,3] u) { a = SequenceAt(s, one) u = Sigmoid(a) },
+        else_branch = e () => (float[2,3] v) { b = SequenceAt(s, one) v = Mul(b, x) }> }"""
+    agrees(text, *({"c": np.array(c), "x": X} for c in (True, False)))
+
+
+def test_old_values_are_rows_and_change_places(agrees: Agrees) -> None:
+    text = """(int64 m, float[2,3] x) => (float[2,3] y, float[2,3] z, float[200,2,3] r)
+    <int64 k = {200}> {
+    n = Neg(x)
+    y, z, r = Loop (k, , x, n) <
+        body = b (int64 i, bool on, float[2,3] s, float[2,3] t)
+            => (bool go, float[2,3] p, float[2,3] q, float[2,3] row)
+            { go = Identity(on) p = Identity(t) q = Identity(s) row = Identity(t) }> }"""
+    agrees(text, {"m": np.array(1), "x": X})
+
+
 def test_convolutions_of_branches_have_layouts_of_their_own(agrees: Agrees) -> None:
     weight = ", ".join(str((n * 7 % 13 - 6) / 8) for n in range(64))
     text = f"""(bool c, float[1,8,5,5] x) => (float[1,8,5,5] y)

@@ -56,6 +56,14 @@ def test_what_grows_is_unrolled(agrees: Load) -> None:
     assert agrees(text, m=np.array(100)).signature.outputs[0].shape == (303,)
 
 
+def test_a_loop_that_fills_a_sequence_is_unrolled(agrees: Load) -> None:
+    body = "b (int64 i, bool on, seq(float[3]) a) => (bool go, seq(float[3]) o)"
+    step = "{ go = Identity(on) o = SequenceInsert(a, x) }"
+    text = f"""g (float[3] x) => (float[] y) {{ e = SequenceEmpty()
+        s = Loop (m, , e) <body={body}{step}> y = ConcatFromSequence<axis=0>(s) }}"""
+    assert agrees(text, m=np.array(100)).signature.outputs[0].shape == (300,)
+
+
 @pytest.mark.parametrize("axis", [0, 1, -1])
 @pytest.mark.parametrize("turned", [0, 1])
 def test_a_short_scan_is_its_iterations(agrees: Load, axis: int, turned: int) -> None:
@@ -87,13 +95,27 @@ def test_what_is_only_known_at_run_time_stays(load: Load) -> None:
         (
             f"(int64 m, float[3] x) => (float[] y, float[] r) "
             f"{{ y, r = Loop (m, , x) <body={BODY}{STEP}> }}",
-            "'r' is as long as there are iterations, which is only known at run time",
+            "'r' is as long as there are iterations: their number must be a constant",
         ),
         (
             """(int64 m, float[3] x) => (float[] y) { y = Loop (m, , x) <
             body = b (int64 i, bool on, float[] a) => (bool go, float[] o)
             { go = Identity(on) o = Concat<axis=0>(a, x) }> }""",
             r"carries 'a' as float32\[3\] into an iteration and as float32\[6\] out of it",
+        ),
+        (
+            """(bool c, float[3] x) => (float[] y) { s = If (c) <
+            then_branch = t () => (seq(float[3]) u) { u = SequenceConstruct(x, x) },
+            else_branch = e () => (seq(float[3]) v) { v = SequenceConstruct(x) }>
+            y = ConcatFromSequence<axis=0>(s) }""",
+            "'u' is a sequence .* must be a constant",
+        ),
+        (
+            """(int64 m, float[3] x) => (float[] y) { e = SequenceEmpty() s = Loop (m, , e) <
+            body = b (int64 i, bool on, seq(float[3]) a) => (bool go, seq(float[3]) o)
+            { go = Identity(on) o = SequenceInsert(a, x) }>
+            y = ConcatFromSequence<axis=0>(s) }""",
+            "'a' is a sequence .* must be a constant",
         ),
         (
             """(bool c, float[3] x) => (float[] y) { y = If (c) <
