@@ -65,7 +65,8 @@ def compile_kernels(kernels: Mapping[str, Kernel], profile: Profile, into: Path)
         raise ServerError(f"Code generation for {profile.name} failed for {kernel.work.key}.")
     for form, path in texts.items():
         path.write_text("".join((into / f"{symbol}.{form}").read_text() for symbol in symbols))
-    cache.trim()
+    if missing:
+        cache.trim()
     return [into / f"{symbol}.o" for symbol in symbols]
 
 

@@ -169,7 +169,7 @@ def classical(tmp_path: Path) -> Callable[..., None]:
             onnx.helper.make_tensor_value_info(n, k, x.shape)
             for n, k, x in zip(names, kinds, inputs, strict=True)
         ]
-        known = {
+        known: dict[str, Any] = {
             k: numpy_helper.from_array(v, k) if isinstance(v, np.ndarray) else v
             for k, v in attributes.items()
         }

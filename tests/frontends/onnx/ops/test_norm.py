@@ -65,6 +65,6 @@ def test_training_moves_the_statistics(agrees: Agrees) -> None:
         " { y, m, v = BatchNormalization<training_mode=1, momentum=0.7>(x, s, b, a, c) }",
         s=(3,),
         b=(3,),
-        a=np.float32([0.1, 0.2, 0.3]),
-        c=np.float32([1, 2, 3]),
+        a=np.array([0.1, 0.2, 0.3], np.float32),
+        c=np.array([1, 2, 3], np.float32),
     )

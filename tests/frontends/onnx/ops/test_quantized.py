@@ -10,13 +10,14 @@ from frontends.model import Model, ModelError
 Agrees = Callable[..., Model]
 S = np.float32(0.07)
 Z = np.uint8(120)
-ROWS = {"s": np.float32([0.1, 0.2, 0.3]), "z": np.int8([0, -3, 7])}
+ROWS = {"s": np.array([0.1, 0.2, 0.3], np.float32), "z": np.array([0, -3, 7], np.int8)}
 
 QUANTIZE = [
     ("y = QuantizeLinear(x, s, z)", "uint8", {"s": S, "z": Z}, 13),
     ("y = QuantizeLinear(x, s)", "uint8", {"s": S}, 13),
     ("y = QuantizeLinear<axis=1>(x, s, z)", "int8", ROWS, 13),
-    ("y = QuantizeLinear<axis=1>(x, s, z)", "int16", ROWS | {"z": np.int16([0, 3, 9])}, 21),
+    ("y = QuantizeLinear<axis=1>(x, s, z)", "int16",
+     ROWS | {"z": np.array([0, 3, 9], np.int16)}, 21),
     ("y = QuantizeLinear<axis=2, block_size=2>(x, s)", "uint8",
      {"s": np.float32(np.arange(1, 13).reshape(2, 3, 2))}, 21),
 ]  # fmt: skip
@@ -69,11 +70,11 @@ def test_products_of_quantised_numbers(agrees: Agrees) -> None:
     agrees(
         "g (uint8[2,3,5,5] x) => (uint8[] y) { y = QLinearConv(x, s, z, w, t, a, u, z, b) }",
         s=np.float32(0.1),
-        t=np.float32([0.1, 0.05, 0.2, 0.3]),
+        t=np.array([0.1, 0.05, 0.2, 0.3], np.float32),
         u=np.float32(2.5),
         z=np.uint8(2),
         a=np.zeros(4, np.int8),
-        b=np.int32([5, -100, 7, 900]),
+        b=np.array([5, -100, 7, 900], np.int32),
         w=np.random.default_rng(0).integers(-127, 128, (4, 3, 3, 3)).astype(np.int8),
     )
 

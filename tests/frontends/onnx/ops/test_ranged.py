@@ -30,7 +30,7 @@ def test_ranged(
 
 
 def test_a_singular_matrix_has_the_determinant_zero(agrees: Agrees) -> None:
-    feeds = {"x": np.float32([[0, 1, 2], [0, 3, 4], [0, 5, 6]])}
+    feeds = {"x": np.array([[0, 1, 2], [0, 3, 4], [0, 5, 6]], np.float32)}
     agrees("g (float[3,3] x) => (float y) { y = Det(x) }", 22, feeds=feeds)
 
 

@@ -58,5 +58,6 @@ def test_corners_of_a_length_that_is_not_whole_are_refused(load: Agrees) -> None
     text = 'Resize<mode="linear", coordinate_transformation_mode="align_corners">(x, , s)'
     with pytest.raises(ModelError, match="give sizes instead"):
         load(
-            f"g (float[1,1,2,4] x) => (float[] y) {{ y = {text} }}", s=np.float32([1, 1, 0.6, 0.6])
+            f"g (float[1,1,2,4] x) => (float[] y) {{ y = {text} }}",
+            s=np.array([1, 1, 0.6, 0.6], np.float32),
         )

@@ -26,7 +26,7 @@ def test_grid_sample(agrees: Agrees, mode: str, padding: str, align: int) -> Non
     )
 
 
-ROIS = np.float32([[0, 0, 9, 9], [0, 5, 4, 9], [5, 5, 9.5, 9.5]])
+ROIS = np.array([[0, 0, 9, 9], [0, 5, 4, 9], [5, 5, 9.5, 9.5]], np.float32)
 
 
 LOOSE = ', coordinate_transformation_mode="output_half_pixel"'
