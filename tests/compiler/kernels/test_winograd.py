@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from tvm import relax
 
 from compiler import codegen, pipeline
+from compiler.arena import in_place
 from compiler.kernels.template import Point, Schedule
 from compiler.kernels.winograd import Winograd
 from compiler.kernels.workload import Workload
-from compiler.plan import in_place
 from targets import Profile
 from tests.compiler.kernels.harness import NARROW, WIDE, Machine, Sizes, close, main_of, values
 from tests.compiler.kernels.references import conv2d
