@@ -13,7 +13,7 @@ from compiler.kernels.moves import MOVES
 from compiler.kernels.narrow import CARRIERS, OPERATORS
 from compiler.kernels.operators import dtype_of
 from compiler.kernels.workload import operator_of, tensors_of
-from compiler.passes.rewriter import Rewriter
+from compiler.passes.rewriter import Rewriter, is_region
 
 MOVED = frozenset(
     [
@@ -26,7 +26,26 @@ MOVED = frozenset(
 
 
 def store_narrow(module: tvm.IRModule) -> tvm.IRModule:
+    """Raises ClientError, naming every operator that would have to compute."""
+    bindings = module["main"].body.blocks[0].bindings
+    calls = [b.value for b in bindings if isinstance(b.value, relax.Call)]
+    if refused := [named for call in calls if (named := _computes(call))]:
+        raise ClientError(
+            f"The model needs {', '.join(dict.fromkeys(refused))}, which no kernel computes. "
+            "Cast to float32 around it."
+        )
     return _Storer(module).run()
+
+
+def _computes(call: relax.Call) -> str:
+    """The operator and the type, where they need a kernel that knows the type's numbers."""
+    if is_region(call):
+        return ""
+    narrow = sorted({dtype_of(t) for t in tensors_of(call)} & CARRIERS.keys())
+    combined = str(getattr(call.attrs, "reduction", "update")) != "update"
+    if narrow and (operator_of(call) not in MOVED or combined):
+        return f"{operator_of(call)} of {narrow[0]}"
+    return ""
 
 
 class _Storer(Rewriter):
@@ -36,13 +55,6 @@ class _Storer(Rewriter):
     def visit(self, var: relax.Var, value: relax.Expr) -> relax.Expr:
         if not isinstance(value, relax.Call):
             return self.again(var, value)
-        narrow = sorted({dtype_of(t) for t in tensors_of(value)} & CARRIERS.keys())
-        combined = str(getattr(value.attrs, "reduction", "update")) != "update"
-        if narrow and (operator_of(value) not in MOVED or combined):
-            raise ClientError(
-                f"The model needs {operator_of(value)} of {narrow[0]}, which no kernel computes. "
-                "Cast to float32 around it."
-            )
         if operator_of(value) not in OPERATORS:
             return self.again(var, value)
         call = relax.Call(

@@ -61,14 +61,14 @@ def _inputs(proto: ModelProto, config: DataInputConfig | None) -> dict[str, Valu
     stored = graphs.stored(proto.graph)
     values = [i for i in proto.graph.input if i.name not in stored]
     inputs = {i.name: i for value in values for i in _parts(value, config)}
+    bad = []
     for value in inputs.values():
         if value.type.WhichOneof("value") != "tensor_type":
-            raise ModelError(f"input '{value.name}' is not a tensor; only tensors can be compiled")
-        if _dtype(value.type) not in graphs.DTYPES:
-            raise ModelError(
-                f"input '{value.name}' has elements of type {_dtype(value.type)}, "
-                f"which do not compile; these do: {', '.join(sorted(graphs.DTYPES))}"
-            )
+            bad.append(f"input '{value.name}' is not a tensor; only tensors can be compiled")
+        elif _dtype(value.type) not in graphs.DTYPES:
+            bad.append(_refused("input", value.name, _dtype(value.type)))
+    if bad:
+        raise ModelError("\n".join(bad))
     return inputs
 
 
@@ -203,13 +203,24 @@ def _convert(
             made = [
                 tensor for o in proto.graph.output for tensor in _tensors(o.name, scope[o.name])
             ]
+            _check_outputs(made)
             output = block.emit_output(relax.Tuple([builder.const(v) for _, v in made]))
         block.emit_func_output(output)
     converter.check()
-    outputs = tuple(Tensor(name, shape(v), dtype(v)) for name, v in made)
-    if bad := [t for t in outputs if t.dtype not in graphs.DTYPES]:
-        raise ModelError(f"output '{bad[0].name}' has elements of type {bad[0].dtype}")
-    return tvm.IRModule({"main": block.get()["main"], **converter.regions}), outputs
+    module = tvm.IRModule({"main": block.get()["main"], **converter.regions})
+    return module, tuple(Tensor(name, shape(v), dtype(v)) for name, v in made)
+
+
+def _check_outputs(made: list[tuple[str, Value]]) -> None:
+    if bad := [(name, dtype(v)) for name, v in made if dtype(v) not in graphs.DTYPES]:
+        raise ModelError("\n".join(_refused("output", name, kind) for name, kind in bad))
+
+
+def _refused(place: str, name: str, kind: str) -> str:
+    return (
+        f"{place} '{name}' has elements of type {'STRING' if kind == 'object' else kind}, "
+        f"which do not compile; these do: {', '.join(sorted(graphs.DTYPES))}"
+    )
 
 
 def _tensors(name: str, value: Value | list[Value] | None) -> list[tuple[str, Value]]:

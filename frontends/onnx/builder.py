@@ -14,7 +14,7 @@ import tvm
 from tvm import relax, tirx
 
 from frontends.model import ModelError
-from frontends.onnx.graph import NARROW, Array, Node
+from frontends.onnx.graph import DTYPES, NARROW, Array, Node
 
 Value: TypeAlias = Array | relax.Expr
 Operand: TypeAlias = Value | int | float | bool
@@ -110,6 +110,8 @@ class Builder:
             return relax.const(tvm.runtime.tensor(np.asarray(value, like)))
         if not isinstance(value, np.ndarray):
             return value
+        if str(value.dtype) not in DTYPES:
+            raise ModelError(f"elements of type {value.dtype} do not compile")
         if id(value) not in self._constants:
             whole = np.ascontiguousarray(value).reshape(value.shape)
             if str(value.dtype) in NARROW:

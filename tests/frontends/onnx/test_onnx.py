@@ -58,6 +58,13 @@ def test_inputs_that_are_no_tensors_of_numbers_are_refused(load: Load) -> None:
         load("g (string[2] s) => (string[2] y) { y = Identity(s) }")
 
 
+def test_results_of_text_are_refused_all_at_once(load: Load) -> None:
+    text = "g (float[2] x) => (string[] a, float[] y, string[] b) { %s y = Neg(x) }"
+    words = np.asarray(["t"], object)
+    with pytest.raises(ModelError, match=r"(?s)output 'a' has .* STRING.*output 'b' has"):
+        load(text % "a = Identity(s) b = Identity(s)", s=words)
+
+
 def test_what_is_not_onnx_says_so(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(b"no protobuf")
