@@ -9,6 +9,7 @@ from math import isfinite
 
 from compiler.errors import ClientError
 from compiler.kernels.attention import Attention
+from compiler.kernels.columns import Columns
 from compiler.kernels.contraction import Contraction
 from compiler.kernels.conv2d import DirectConv
 from compiler.kernels.depthwise import Depthwise, Pool
@@ -39,6 +40,7 @@ FAMILIES: tuple[tuple[Template, ...], ...] = (
     (Recurrent(),),
     (Reduce(),),
     (Rows(),),
+    (Columns(),),
     (Choice(),),
     (Resize(),),
     (Scan(),),

@@ -2,7 +2,7 @@
 
 split          -> slices
 topk           -> neoc.topk for the indices, a gather for the values
-softmax        -> along the last axis
+softmax        -> along the last axis, unless many columns stand side by side
 cumsum         -> across rows, or in blocks
 permute_dims   -> a reshape where it only moves axes of extent 1
 matmul         -> of matrices
@@ -25,6 +25,8 @@ from compiler.passes.rewriter import Rewriter, constant, own
 ROWS = 8  # rows from which a cumulative sum runs across them
 BLOCKS = 64  # pieces of a long cumulative sum
 SHORT = 1024  # elements of a row that need no blocks
+COLUMNS = 16  # neighbours from which a softmax runs across them
+DEPTH = 4096  # elements of a column that are kept in a cache for it
 
 
 def lower_operators(module: tvm.IRModule) -> tvm.IRModule:
@@ -136,7 +138,9 @@ class _Lowerer(Rewriter):
         }[call.op.name]
         data, kind = self.use(call.args[0]), str(call.ty.dtype)
         wide = self._cast(data, "float32", name) if kind == "float16" else data
-        axis = int(call.attrs.axis) % len(shape_of(data))
+        shape, axis = shape_of(data), int(call.attrs.axis) % len(shape_of(data))
+        if math.prod(shape[axis + 1 :]) >= COLUMNS and shape[axis] <= DEPTH:
+            return self._cast(self.emit(function(wide, axis), name), kind, name)
         return self._cast(self._along_last(wide, axis, name, lambda x: function(x, -1)), kind, name)
 
     def _layer_norm(self, call: relax.Call, name: str) -> relax.Expr | None:

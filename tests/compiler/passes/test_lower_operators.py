@@ -41,6 +41,8 @@ def test_a_softmax_is_along_the_last_axis(tmp_path: Path) -> None:
     x = random(2, 3, 4)
     assert lowered(nets.text(signature, body.format(1)), tmp_path, x) == moved
     assert lowered(nets.text(signature, body.format(-1)), tmp_path, x) == ["relax.nn.softmax"]
+    wide = nets.text("(float[2, 3, 16] x) => (float[2, 3, 16] y)", body.format(1))
+    assert lowered(wide, tmp_path, random(2, 3, 16)) == ["relax.nn.softmax"]
 
 
 def test_a_product_is_of_matrices(tmp_path: Path) -> None:
