@@ -57,12 +57,19 @@ class _Storer(Rewriter):
             return self.again(var, value)
         if operator_of(value) not in OPERATORS:
             return self.again(var, value)
-        call = relax.Call(
-            value.op, [self.use(a) for a in value.args], value.attrs, [_carried(value.ty)]
-        )
-        return self.emit(call, var.name)
+        return self._retyped(var, value)
+
+    def again(self, var: relax.Var, value: relax.Expr) -> relax.Expr:
+        return self._retyped(var, value) if is_region(value) else super().again(var, value)
+
+    def _retyped(self, var: relax.Var, call: relax.Call) -> relax.Var:
+        arguments = [self.use(a) for a in call.args]
+        made = relax.Call(call.op, arguments, call.attrs, [_carried(call.ty)])
+        return self.emit(made, var.name)
 
 
-def _carried(kind: relax.TensorType) -> relax.TensorType:
+def _carried(kind: relax.Type) -> relax.Type:
+    if isinstance(kind, relax.TupleType):
+        return relax.TupleType([_carried(field) for field in kind.fields])
     dtype = str(kind.dtype)
     return relax.TensorType(kind.shape, CARRIERS.get(dtype, dtype))

@@ -364,4 +364,4 @@ def _kind(value: Value) -> str:
 def _equal(first: Value, second: Value) -> bool:
     """Whether two values of one type are the same constant."""
     arrays = isinstance(first, np.ndarray) and isinstance(second, np.ndarray)
-    return arrays and bool(np.array_equal(first, second))
+    return arrays and first.tobytes() == second.tobytes()
