@@ -60,11 +60,11 @@ def judge(
 def ratios(
     usual: Mapping[str, float], chosen: Mapping[str, float], rivals: Mapping[str, Record]
 ) -> dict[str, float]:
-    """Of rivals to defaults, less the upper quartile by which kernels differ that are equal: those
-    do so by chance, up to 20 %.
+    """Of rivals to defaults, beside the upper quartile of the kernels that are equal: those differ by
+    chance, up to 20 %, or because one copy had the better moments.
     """
     found = {key: chosen[key] / usual[key] for key in usual if usual[key] and chosen[key]}
-    equal = [max(r, 1 / r) for key, r in found.items() if key not in rivals]
+    equal = [r for key, r in found.items() if key not in rivals]
     chance = float(np.percentile(equal, 75)) if equal else 1.0
     return {key: r / chance for key, r in found.items() if key in rivals}
 

@@ -99,7 +99,7 @@ def test_what_equal_kernels_differ_by_is_chance() -> None:
     one = Record("a", "avx2", "znver3", 2, "t", 1, {}, 1.0)
     usual = {"a": 1.0, "b": 10.0, "c": 10.0, "idle": 0.0}
     chosen = {"a": 1.5, "b": 12.5, "c": 8.0, "idle": 0.0}
-    assert in_net.ratios(usual, chosen, {"a": one}) == {"a": pytest.approx(1.2)}
+    assert in_net.ratios(usual, chosen, {"a": one}) == {"a": pytest.approx(1.5 / 1.1375)}
     both = {"a": one, "b": replace(one, work="b"), "c": one}
     assert in_net.ratios(usual, chosen, both)["b"] == 1.25
 
