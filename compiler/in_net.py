@@ -60,8 +60,8 @@ def judge(
 def ratios(
     usual: Mapping[str, float], chosen: Mapping[str, float], rivals: Mapping[str, Record]
 ) -> dict[str, float]:
-    """Of rivals to defaults, beside the upper quartile of the kernels that are equal: those differ by
-    chance, up to 20 %, or because one copy had the better moments.
+    """Of rivals to defaults, beside the upper quartile of the kernels that are equal: those differ
+    by chance, up to 20 %, or because one copy had the better moments.
     """
     found = {key: chosen[key] / usual[key] for key in usual if usual[key] and chosen[key]}
     equal = [r for key, r in found.items() if key not in rivals]
