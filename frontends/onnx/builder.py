@@ -183,6 +183,8 @@ class Builder:
             return x
         if not all(ranges):
             return np.zeros([len(r) for r in ranges], dtype(x))
+        if isinstance(x, np.ndarray):
+            return x[np.ix_(*ranges)]
         if any(ranges[a].step < 0 for a in axes):
             for a in axes:
                 x = self.take(x, np.asarray(ranges[a]), a)

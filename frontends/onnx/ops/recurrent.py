@@ -7,9 +7,10 @@
     -> [T, D, B, H], and with `last` the last c as one step more
 
 given holds both biases, but for the GRU's that the reset gate scales; the gates stand in ONNX's
-order. The second direction runs from the last step to the first.
+order. The second direction runs from the last step to the first. See `unrolled` for the rest.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,9 +20,9 @@ from tvm import relax, tirx
 
 from frontends.model import ModelError
 from frontends.onnx.builder import Builder, R, Table, Value, dtype, shape
+from frontends.onnx.ops.unrolled import ACTIVATIONS, Unrolled, activations_of
 
-MAX_STEPS = 64  # of a layer that is written out
-ACTIVATIONS = {"sigmoid": R.sigmoid, "tanh": R.tanh, "relu": R.nn.relu}
+FAST = frozenset(["sigmoid", "tanh", "relu"])  # activations that the kernels have
 DIRECTIONS = {"forward": 1, "reverse": 1, "bidirectional": 2}
 
 
@@ -35,7 +36,6 @@ class Layer:
     units: int
     direction: str
     layout: int
-    names: tuple[str, ...]  # activations, the same for every direction
     clip: float
 
     @classmethod
@@ -44,28 +44,17 @@ class Layer:
         b: Builder,
         x: Value,
         recurrent: Value,
-        lengths: Value | None,
         direction: str,
         layout: int,
-        activations: tuple[str, ...],
         clip: float,
     ) -> "Layer":
-        """activations: the default ones of one direction, or all."""
         if direction not in DIRECTIONS:
             raise ModelError(f"direction '{direction}' is none of {', '.join(DIRECTIONS)}")
         if dtype(x) != "float32":
             raise ModelError(f"its elements are {dtype(x)}; recurrent layers compile as float32")
-        names = tuple(name.lower() for name in activations)
-        if unknown := [n for n in names if n not in ACTIVATIONS]:
-            raise ModelError(f"activation {unknown[0]} is none of {', '.join(ACTIVATIONS)}")
-        steps = shape(x)[1 if layout else 0]
-        if lengths is not None and not (
-            isinstance(lengths, np.ndarray) and (lengths == steps).all()
-        ):
-            raise ModelError(f"sequence_lens must be constant and equal to all {steps} steps")
         _, rows, units = shape(recurrent)
         whole = b.transpose(x, (1, 0, 2)) if layout else x
-        return cls(b, whole, rows // units, units, direction, layout, names, clip)
+        return cls(b, whole, rows // units, units, direction, layout, clip)
 
     @property
     def directions(self) -> int:
@@ -90,13 +79,15 @@ class Layer:
             return np.zeros(self.state, np.float32)
         return self.b.transpose(state, (1, 0, 2)) if self.layout else state
 
-    def run(self, name: str, operands: list[Value], last: bool = False) -> Value:
-        """operands: the input's share, the recurrent weight as ONNX has it, and the rest."""
+    def run(self, name: str, operands: list[Value], names: Sequence[str], last: bool) -> Value:
+        """operands: the input's share, the recurrent weight as ONNX has it, and the rest. names:
+        of one direction's activations.
+        """
         b, (given, weight, *rest) = self.b, operands
         tensors = [b.const(v) for v in (given, b.transpose(weight, (0, 2, 1)), *rest)]
         settings = [
             relax.ShapeExpr([int(self.direction == "reverse"), int(last)]),
-            *map(tvm.ir.StringImm, self.names),
+            *map(tvm.ir.StringImm, names),
             tirx.const(self.clip, "float32"),
         ]
         out = relax.TensorType((shape(self.x)[0] + last, *self.state), "float32")
@@ -120,6 +111,11 @@ class Layer:
             made.append(self._state(b.pick(whole, last_row)))
         return tuple(made)
 
+    def written_out(self, y: Value, *states: Value) -> tuple[Value, ...]:
+        """The same of y and the last states."""
+        first = self.b.transpose(y, (2, 0, 1, 3)) if self.layout else y
+        return first, *map(self._state, states)
+
     def _state(self, state: Value) -> Value:
         """[1, D, B, H] as ONNX has it."""
         plain = self.b.reshape(state, self.state)
@@ -142,18 +138,22 @@ def _sum(b: Builder, x: Value, y: Value) -> Value:
     return x + y if isinstance(x, np.ndarray) and isinstance(y, np.ndarray) else b(R.add, x, y)
 
 
-def _of_one_direction(
-    activations: tuple[str, ...], default: tuple[str, ...], direction: str
+def _names(
+    activations: tuple[str, ...], default: tuple[str, ...], directions: int
 ) -> tuple[str, ...]:
-    """The activations of each direction, which must agree."""
-    count = len(default)
-    if not activations:
-        return default
-    if len(activations) != count * DIRECTIONS.get(direction, 1):
-        raise ModelError(f"{len(activations)} activations; {count} a direction are needed")
-    if activations[:count] != activations[-count:]:
-        raise ModelError("the directions have different activations")
-    return activations[:count]
+    """The activations of all directions, one after the other."""
+    names = tuple(name.lower() for name in activations or default * directions)
+    if unknown := [n for n in names if n not in ACTIVATIONS]:
+        raise ModelError(f"activation {unknown[0]} is none of {', '.join(ACTIVATIONS)}")
+    if len(names) != len(default) * directions:
+        raise ModelError(f"{len(names)} activations; {len(default)} a direction are needed")
+    return names
+
+
+def _varying(lengths: Value | None, steps: int) -> Value | None:
+    """The lengths of sequences, unless they are known to be the whole one."""
+    whole = isinstance(lengths, np.ndarray) and (lengths == steps).all()
+    return None if whole else lengths
 
 
 def _scaled_by_reset(b: Builder, bias: Value, units: int) -> tuple[Value, Value]:
@@ -192,66 +192,42 @@ def layer(
     output_sequence: int = 0,
 ) -> tuple[Value, ...]:
     """LSTM (gates i, o, f, c), GRU (z, r, h) or RNN. default: the activations of one direction."""
-    if input_forget:
-        raise ModelError("input_forget must be 0: no framework trains coupled gates")
-    names = _of_one_direction(activations, default, direction)
-    made = Layer.of(b, x, recurrent, sequence_lens, direction, layout, names, clip)
+    made = Layer.of(b, x, recurrent, direction, layout, clip)
+    names = _names(activations, default, made.directions)
+    functions = activations_of(names, activation_alpha, activation_beta)
+    lengths = _varying(sequence_lens, shape(made.x)[0])
     first, second = _biases(b, bias, (made.directions, made.gates * made.units))
-    rest = [made.start(initial_h)]
+    states, scaled = [made.start(initial_h)], None
     if kernel == "neoc.lstm":
-        rest += [made.start(initial_c), *([] if peepholes is None else [peepholes])]
-    if kernel == "neoc.gru" and not linear_before_reset:
-        given = made.given(weight, _sum(b, first, second))
-        return made.outputs(_reset_first(made, given, recurrent, rest[0]))
-    if kernel == "neoc.gru":
+        states.append(made.start(initial_c))
+    if kernel == "neoc.gru" and linear_before_reset:
         second, scaled = _scaled_by_reset(b, second, made.units)
-        rest.append(scaled)
     given = made.given(weight, _sum(b, first, second))
-    return made.outputs(made.run(kernel, [given, recurrent, *rest], b.wants(2)))
-
-
-def _reset_first(layer: Layer, given: Value, recurrent: Value, start: Value) -> Value:
-    """A GRU whose reset gate acts before the product, step by step: [T, D, B, H]."""
-    b, (directions, batch, units), steps = layer.b, layer.state, shape(layer.x)[0]
-    if steps > MAX_STEPS:
-        raise ModelError(
-            f"with linear_before_reset 0, {steps} steps are too many; up to {MAX_STEPS} compile. "
-            "PyTorch and Keras export it as 1"
-        )
-    active = [ACTIVATIONS[name] for name in layer.names]
-
-    def bounded(x: Value) -> Value:
-        return b.clip(x, -layer.clip, layer.clip) if layer.clip else x
-
-    rows = []
-    for d in range(directions):
-        width = range(d * 3 * units, (d + 1) * 3 * units)
-        own = b.pick(given, [range(steps), range(batch), width])
-        matrix = b.transpose(b.reshape(_part(b, recurrent, d, 0), shape(recurrent)[1:]), (1, 0))
-        gates = b.pick(matrix, [range(units), range(2 * units)])
-        candidate = b.pick(matrix, [range(units), range(2 * units, 3 * units)])
-        h = b.reshape(_part(b, start, d, 0), (batch, units))
-        made: dict[int, Value] = {}
-        backwards = d == 1 or layer.direction == "reverse"
-        for t in reversed(range(steps)) if backwards else range(steps):
-            x = b.reshape(_part(b, own, t, 0), (batch, 3 * units))
-            both = b(R.add, b.pick(x, [range(batch), range(2 * units)]), b(R.matmul, h, gates))
-            z, r = b.split(b(active[0], bounded(both)), [units, units], 1)
-            fresh = b(R.matmul, b(R.multiply, r, h), candidate)
-            fresh = b(R.add, b.pick(x, [range(batch), range(2 * units, 3 * units)]), fresh)
-            n = b(active[1], bounded(fresh))
-            h = b(R.add, n, b(R.multiply, z, b(R.subtract, h, n)))
-            made[t] = b.reshape(h, (1, 1, batch, units))
-        whole = [made[t] for t in range(steps)]
-        rows.append(whole[0] if steps == 1 else b.concat(whole, 0))
-    return rows[0] if directions == 1 else b.concat(rows, 1)
-
-
-def _part(b: Builder, x: Value, index: int, axis: int) -> Value:
-    """One element of an axis, which stays."""
-    spans = [range(n) for n in shape(x)]
-    spans[axis] = range(index, index + 1)
-    return x[index : index + 1] if isinstance(x, np.ndarray) else b.pick(x, spans)
+    one = names[: len(default)]
+    if (
+        lengths is None
+        and not input_forget
+        and (scaled is not None or kernel != "neoc.gru")
+        and names == one * made.directions
+        and FAST.issuperset(one)
+    ):
+        rest = [v for v in (*states, peepholes, scaled) if v is not None]
+        return made.outputs(made.run(kernel, [given, recurrent, *rest], one, b.wants(2)))
+    steps = Unrolled(
+        b=b,
+        kind=kernel,
+        given=given,
+        recurrent=recurrent,
+        states=states,
+        functions=functions,
+        clip=clip,
+        reverse=direction == "reverse",
+        lengths=lengths,
+        peepholes=peepholes,
+        scaled=scaled,
+        input_forget=bool(input_forget),
+    )
+    return made.written_out(*steps.run())
 
 
 OPS: Table = {

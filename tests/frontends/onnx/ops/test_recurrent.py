@@ -79,35 +79,17 @@ def test_weights_may_be_inputs(agrees: Agrees) -> None:
 @pytest.mark.parametrize(
     ("op", "rest", "why"),
     [
-        ("LSTM", ', activations=["HardSigmoid", "Tanh", "Tanh"]', "activation hardsigmoid"),
+        ("LSTM", ', activations=["Swish", "Tanh", "Tanh"]', "activation swish"),
+        ("RNN", ', activations=["ScaledTanh"]', "scaledtanh needs activation_alpha"),
+        ("RNN", ', activations=["Elu"], activation_alpha=[1.0, 2.0]', "1 are needed"),
         ("LSTM", ', activations=["Sigmoid", "Tanh"]', "3 a direction"),
-        ("LSTM", ", input_forget=1", "input_forget must be 0"),
         ("LSTM", ', direction="up"', "direction 'up'"),
-        (
-            "RNN",
-            ', direction="bidirectional", activations=["Tanh", "Relu"]',
-            "different activations",
-        ),
     ],
 )
 def test_refusals(load: Agrees, op: str, rest: str, why: str) -> None:
     given = weights(op, 2 if "bidirectional" in rest else 1)
     with pytest.raises(ModelError, match=why):
         load(text(op, "x, w, r", rest), w=given["w"], r=given["r"])
-
-
-def test_lengths_known_only_at_run_time(load: Agrees) -> None:
-    given = weights("LSTM")
-    body = text("LSTM", "x, w, r, , n", "").replace("] x)", f"] x, int32[{BATCH}] n)")
-    with pytest.raises(ModelError, match="sequence_lens must be constant"):
-        load(body, w=given["w"], r=given["r"])
-
-
-@pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
-def test_the_reset_before_the_product(agrees: Agrees, direction: str) -> None:
-    given = weights("GRU", 2 if direction == "bidirectional" else 1)
-    body = text("GRU", "x, w, r, b, , h0", f', clip=0.9, direction="{direction}"')
-    agrees(body, **{n: given[n] for n in ("w", "r", "b", "h0")})
 
 
 def test_many_steps_are_not_written_out(load: Agrees) -> None:
