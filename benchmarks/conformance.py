@@ -77,6 +77,18 @@ class Watched(NeocBackend):
         return cls.last
 
 
+class Suite(Runner):
+    """The official one, but that it compares scalars in sequences, whose lengths it would take."""
+
+    @classmethod
+    def assert_similar_outputs(
+        cls, ref_outputs: Any, outputs: Any, rtol: float, atol: float, model_dir: str | None = None
+    ) -> None:
+        if getattr(ref_outputs, "shape", None) == () == getattr(outputs, "shape", None):
+            ref_outputs, outputs = [ref_outputs], [outputs]
+        super().assert_similar_outputs(ref_outputs, outputs, rtol, atol, model_dir)
+
+
 @dataclass(frozen=True)
 class Case:
     kind: str
@@ -88,7 +100,7 @@ def cases(pattern: str = "") -> list[Case]:
     """The suite's cases with such a name, those for whole models first: they take longest."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of answers beyond their dtype
-        suites = Runner(Watched).test_cases
+        suites = Suite(Watched).test_cases
     found = [
         Case(kind.removeprefix("OnnxBackend").removesuffix("ModelTest"), method, suite(method))
         for kind, suite in suites.items()

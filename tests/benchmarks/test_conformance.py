@@ -92,3 +92,10 @@ def test_a_sample_of_the_suite() -> None:
     bad = [o for o in outcomes if o.state in ("failed", "crashed")]
     assert not bad
     assert Counter(o.state for o in outcomes)["passed"] >= PASSING * len(sample)
+
+
+def test_scalars_in_sequences_are_compared() -> None:
+    one, two = np.array(1.0, np.float32), np.array(2.0, np.float32)
+    conformance.Suite.assert_similar_outputs([[one, two]], [[one, two]], 1e-3, 1e-7)
+    with pytest.raises(AssertionError):
+        conformance.Suite.assert_similar_outputs([[one, two]], [[one, one]], 1e-3, 1e-7)
