@@ -50,7 +50,19 @@ def decided(*names: str) -> Function:
     return refuse
 
 
+def random(b: Builder, *inputs: Value, **attributes: Any) -> Value:
+    raise ModelError(
+        "its values are random, and an artifact answers the same input with the same output; "
+        "draw them outside of the model and give them to it as an input"
+    )
+
+
+RANDOM = (
+    "Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike".split()
+)
+
 OPS: Table = {
+    **dict.fromkeys(RANDOM, random),
     "ConstantOfShape": constant_of_shape,
     "Range": range_node,
     "MelWeightMatrix": decided(

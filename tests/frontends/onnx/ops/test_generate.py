@@ -40,3 +40,11 @@ def test_narrow_constants_may_be_all_that_there_is(load: Load) -> None:
     one = np.asarray(1, ml_dtypes.bfloat16)
     model = load("g () => (bfloat16[] y) { y = Range(a, b, a) }", 27, a=one, b=one * 5)
     assert [(t.shape, t.dtype) for t in model.signature.outputs] == [((4,), "bfloat16")]
+
+
+@pytest.mark.parametrize(
+    "node", ["Bernoulli(x)", "RandomNormalLike(x)", "RandomUniform<shape=[2]>()"]
+)
+def test_random_values_are_refused_with_the_remedy(load: Load, node: str) -> None:
+    with pytest.raises(ModelError, match="give them to it as an input"):
+        load(f"g (float[2] x) => (float[] y) {{ r = {node} y = Add(x, r) }}")
