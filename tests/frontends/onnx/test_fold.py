@@ -52,18 +52,6 @@ def test_a_known_condition_inlines_its_branch(load: Load) -> None:
     assert ops(model) == ["reshape"]
 
 
-def test_an_unknown_condition_is_unsupported(load: Load) -> None:
-    with pytest.raises(ModelError, match=r"not implemented: \{'If'\}"):
-        load(
-            """g (bool c, float[2] x) => (float[2] y) {
-                y = If(c) <
-                    then_branch = a () => (float[2] p) { p = Neg(x) },
-                    else_branch = b () => (float[2] q) { q = Exp(x) }
-                >
-            }"""
-        )
-
-
 BOMBS = [
     "y0 = ConstantOfShape(huge)",
     "y0 = Expand(one, huge)",
