@@ -98,6 +98,7 @@ SAME_IN_RELAX = {
     "half_pixel_symmetric": "half_pixel",
     "pytorch_half_pixel": "pytorch_half_pixel",
 }
+FLOOR_SHIFT = 1e-5  # resize2d adds it: coordinates that should be whole may fall short of it
 
 
 def _triangle(distance: Array, _: float) -> Array:
@@ -195,25 +196,38 @@ def _mapped(b: Builder, x: Value, weights: Array, axis: int) -> Value:
     return b.cast(y, kept)
 
 
-def _relax_attributes(
-    x: Value, changed: dict[int, Axis], method: Method
-) -> dict[str, str | float] | None:
+def _repeated(axis: Axis, coordinates: str, rounding: str) -> Array:
+    """[output]: the elements that resize2d repeats; -1 where the last digit decides."""
+    whole = Axis(axis.length, axis.output, axis.output / axis.length)
+    centre = COORDINATES[coordinates](np.arange(axis.output, dtype=np.float64), whole)
+    centre = centre + (FLOOR_SHIFT if rounding == "floor" else 0.0)
+    low, high = (
+        np.clip(NEAREST[rounding](c), 0, axis.length - 1) for c in (centre - 1e-9, centre + 1e-9)
+    )
+    return np.where(low == high, low, -1).astype(np.int64)
+
+
+def _nearest_attributes(axes: Sequence[Axis], method: Method) -> dict[str, str] | None:
+    """Of the formula that is asked for; or of the one that no last digit decides."""
+    own = SAME_IN_RELAX.get(method.coordinates, "asymmetric"), method.nearest
+    for coordinates, rounding in (own, ("asymmetric", "floor")):
+        if all(
+            np.array_equal(indices(a, method), _repeated(a, coordinates, rounding)) for a in axes
+        ):
+            return {
+                "method": "nearest_neighbor",
+                "coordinate_transformation_mode": coordinates,
+                "rounding_method": rounding,
+            }
+    return None
+
+
+def _relax_attributes(x: Value, changed: dict[int, Axis], method: Method) -> dict[str, str] | None:
     """resize2d's attributes where it computes the same, else None."""
     if rank(x) != 4 or not changed.keys() <= {2, 3} or "float" not in dtype(x):
         return None
     if method.mode == "nearest":
-        repeats = all(
-            np.array_equal(indices(a, method), np.arange(a.output) * a.length // a.output)
-            and a.output % a.length == 0
-            for a in changed.values()
-        )
-        if not repeats:
-            return None
-        return {
-            "method": "nearest_neighbor",
-            "coordinate_transformation_mode": "asymmetric",
-            "rounding_method": "floor",
-        }
+        return _nearest_attributes(list(changed.values()), method)
     same = SAME_IN_RELAX.get(method.coordinates)
     if not same or method.antialias or method.exclude_outside or method.mode != "linear":
         return None

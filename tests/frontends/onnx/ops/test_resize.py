@@ -1,11 +1,14 @@
 """Resize in every mode, up and down, by scales and by sizes."""
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
+from compiler.kernels.resampling import Sampling
 from frontends.model import Model, ModelError
+from frontends.onnx.ops.resize import NEAREST, SAME_IN_RELAX, Axis, _repeated
 
 Agrees = Callable[..., Model]
 
@@ -52,6 +55,35 @@ def test_a_whole_factor_is_resize2d(load: Agrees) -> None:
     text = f"g (float[1,2,5,6] x) => (float[] y) {{ y = Resize<{attributes}>(x, , s) }}"
     model = load(text, s=np.array([1, 1, 2, 2], np.float32))
     assert "relax.image.resize2d" in str(model.module["main"].body.blocks[0].bindings[0].value.op)
+
+
+@pytest.mark.parametrize("nearest", NEAREST)
+@pytest.mark.parametrize("coordinates", SAME_IN_RELAX)
+def test_resize2d_repeats_what_the_importer_says(coordinates: str, nearest: str) -> None:
+    """The importer knows no compiler: it has the kernels' formulas a second time."""
+    named = Sampling("nearest_neighbor", SAME_IN_RELAX[coordinates], nearest, -0.75, False)
+    for length, output in itertools.product(range(1, 24), range(1, 40)):
+        axis = Axis(length, output, output / length)
+        known = _repeated(axis, SAME_IN_RELAX[coordinates], nearest)
+        places = named.table(length, output)[0][:, 0]
+        np.testing.assert_array_equal(known[known >= 0], places[known >= 0])
+
+
+@pytest.mark.parametrize(
+    ("nearest", "size", "named"),
+    [
+        ("floor", [13, 17], True),
+        ("round_prefer_floor", [10, 12], True),  # a tie, but as floor would have it
+        ("ceil", [9, 11], False),  # 2 of 4 fifths is a last digit away from another element
+    ],
+)
+def test_other_factors_are_resize2d(
+    agrees: Agrees, nearest: str, size: list[int], named: bool
+) -> None:
+    attributes = f'nearest_mode="{nearest}", coordinate_transformation_mode="asymmetric"'
+    text = f"g (float[1,2,5,6] x) => (float[] y) {{ y = Resize<{attributes}>(x, , , w) }}"
+    model = agrees(text, w=[1, 2, *size])
+    assert ("image.resize2d" in str(model.module["main"])) == named
 
 
 def test_corners_of_a_length_that_is_not_whole_are_refused(load: Agrees) -> None:
