@@ -1,7 +1,8 @@
 """Attention as one operator: softmax(Q K' * scale + mask) V, its operands read where they lie.
 
 Scaling of Q, K or the scores becomes one factor; a mask that selects becomes one that is added;
-splitting, moving and slicing of heads become strides. See kernels/attention.py.
+splitting, moving and slicing of heads become strides. See kernels/attention.py. What is given in
+float16 is computed in float32 and rounded once.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from tvm import relax, tirx
 from compiler.kernels.operators import VIEWS, integers, shape_of
 from compiler.passes.rewriter import Rewriter, constant, number_of, own
 
+KINDS = ("float32", "float16")
+BENDS = ("relax.add", "relax.where", "relax.multiply", "relax.divide")  # scores before a softmax
 LARGE = -1e30  # what a mask puts in place of a score: absorbs any score that it is added to
 
 
@@ -36,7 +39,7 @@ class _View:
 
 class _Finder(Rewriter):
     def visit(self, var: relax.Var, value: relax.Expr) -> relax.Expr:
-        if isinstance(value, relax.Call) and str(value.ty.dtype) == "float32":
+        if isinstance(value, relax.Call) and str(value.ty.dtype) in KINDS:
             if value.op.name == "relax.matmul":
                 found = self._attention(value, var.name)
                 if found is not None:
@@ -62,8 +65,8 @@ class _Finder(Rewriter):
         shares, values = (self.use(a) for a in call.args)
         if len(shape_of(call)) != 4 or len(shape_of(values)) != 4:
             return None
-        safe, shares = self._without_nan(shares)
-        softmax = self._made_by(shares, "relax.nn.softmax")
+        safe, shares = self._without_nan(self._unrounded(shares))
+        softmax = self._made_by(self._unrounded(shares), "relax.nn.softmax")
         if softmax is None or int(softmax.attrs.axis) % 4 != 3:
             return None
         found = self._scores(softmax.args[0], name)
@@ -94,7 +97,8 @@ class _Finder(Rewriter):
     ) -> relax.Expr:
         batch, heads, rows, width = shape_of(call)
         keys, depth = shape_of(product)[3], shape_of(product.args[0])[3]
-        operands = [v.root for v in views]
+        roots = {v.root: self._wide(v.root, name) for v in views}
+        operands = [roots[v.root] for v in views]
         numbers = [n for v in views for n in (v.start, *v.strides)]
         if mask is not None:
             operands.append(mask)
@@ -107,7 +111,22 @@ class _Finder(Rewriter):
             (batch, rows, heads, width),
             "float32",
         )  # fmt: skip
-        return self.emit(relax.op.permute_dims(self.emit(made, name), [0, 2, 1, 3]), name)
+        moved = self.emit(relax.op.permute_dims(self.emit(made, name), [0, 2, 1, 3]), name)
+        kind = str(call.ty.dtype)
+        return moved if kind == "float32" else self.emit(relax.op.astype(moved, kind), name)
+
+    def _wide(self, expr: relax.Expr, name: str) -> relax.Expr:
+        if str(expr.ty.dtype) == "float32":
+            return expr
+        return self.emit(relax.op.astype(expr, "float32"), name)
+
+    def _unrounded(self, expr: relax.Expr) -> relax.Expr:
+        """x behind a change of its precision."""
+        while (cast := self._made_by(expr, "relax.astype")) is not None:
+            if not {str(cast.ty.dtype), str(cast.args[0].ty.dtype)} <= {*KINDS}:
+                break
+            expr = cast.args[0]
+        return expr
 
     def _without_nan(self, expr: relax.Expr) -> tuple[bool, relax.Expr]:
         """where(isnan(x), 0, x) -> True, x"""
@@ -124,6 +143,7 @@ class _Finder(Rewriter):
         """The product behind the scores, their factor, and the sum of what is added to them."""
         scale, mask = 1.0, None
         for _ in range(8):
+            expr = self._unrounded(expr)
             call = self.producer.get(expr) if isinstance(expr, relax.Var) else None
             if call is None:
                 return None
@@ -136,7 +156,7 @@ class _Finder(Rewriter):
             term = self._term(call, name) if scale == 1.0 else None
             if term is None:
                 return None
-            expr, added = term
+            expr, added = term[0], self._wide(term[1], name)
             mask = added if mask is None else self.emit(relax.op.add(mask, added), name)
         return None
 
@@ -159,14 +179,12 @@ class _Finder(Rewriter):
 
     def _is_score(self, expr: relax.Expr) -> bool:
         """Whether a product stands behind element-wise calls."""
-        call = self.producer.get(expr) if isinstance(expr, relax.Var) else None
+        call = self._made_by(self._unrounded(expr), "relax.matmul", *BENDS)
         for _ in range(8):
             if call is None or call.op.name == "relax.matmul":
                 return call is not None
-            if call.op.name not in ("relax.add", "relax.where", "relax.multiply", "relax.divide"):
-                return False
-            behind = [self.producer.get(a) for a in call.args if isinstance(a, relax.Var)
-                      and shape_of(a) == shape_of(call)]  # fmt: skip
+            behind = [self._made_by(self._unrounded(a), "relax.matmul", *BENDS)
+                      for a in call.args if shape_of(a) == shape_of(call)]  # fmt: skip
             call = next((b for b in behind if b is not None), None)
         return False
 

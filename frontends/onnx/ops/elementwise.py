@@ -175,6 +175,11 @@ def is_inf(b: Builder, x: Value, *, detect_negative: int = 1, detect_positive: i
 
 
 def where(b: Builder, condition: Value, x: Value, y: Value) -> Value:
+    """A known condition may always take the same one."""
+    if isinstance(condition, np.ndarray) and condition.all() == condition.any():
+        taken = x if condition.all() else y
+        if shape(taken) == np.broadcast_shapes(condition.shape, shape(x), shape(y)):
+            return taken
     return b(R.where, condition, x, y)
 
 

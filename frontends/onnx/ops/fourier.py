@@ -1,4 +1,6 @@
-"""Fourier transforms as products with constant matrices."""
+"""Fourier transforms as products with constant matrices, complex ones halved before."""
+
+import math
 
 import numpy as np
 
@@ -14,8 +16,11 @@ from frontends.onnx.builder import (
     integers,
     rank,
     shape,
+    size,
 )
 from frontends.onnx.graph import Array
+
+LEAST = 8  # a transform that is not worth halving
 
 
 def _waves(rows: int, columns: int, length: int, inverse: bool) -> tuple[Array, Array]:
@@ -34,8 +39,6 @@ def _matrix(length: int, used: int, parts: int, inverse: bool, onesided: bool) -
     whole[:, 0, :, 0], whole[:, 0, :, 1] = cos, sin
     if parts == 2:
         whole[:, 1, :, 0], whole[:, 1, :, 1] = -sin, cos
-    if inverse:
-        whole /= length
     if inverse and onesided:  # the missing half is the conjugate of the one given
         twice = np.full(used, 2.0)
         twice[0] = 1.0
@@ -60,11 +63,34 @@ def _dft(
     moved = b.transpose(x, order)
     moved = b.pick(moved, [*map(range, shape(moved)[:-2]), range(used), range(parts)])
     lead = shape(moved)[:-2]
-    flat = b.reshape(moved, (int(np.prod(lead)), used * parts))
-    weights = _matrix(length, used, parts, inverse, onesided).astype(dtype(x))
+    rows = math.prod(lead)
+    if parts == 2 and used == length and not onesided:
+        y = _halved(b, b.reshape(moved, (rows, used, parts)), inverse)
+    else:
+        flat = b.reshape(moved, (rows, used * parts))
+        y = b(R.matmul, flat, _matrix(length, used, parts, inverse, onesided).astype(dtype(x)))
+    y = b(R.multiply, y, 1 / length) if inverse else y
     made = 1 if inverse and onesided else 2
-    y = b.reshape(b(R.matmul, flat, weights), (*lead, weights.shape[1] // made, made))
+    y = b.reshape(y, (*lead, size(y) // (rows * made), made))
     return b.transpose(y, [order.index(a) for a in range(rank(x))])
+
+
+def _halved(b: Builder, x: Value, inverse: bool) -> Value:
+    """x [rows, n, 2], all of it complex, without the inverse's share. The sums of what lies n / 2
+    apart give the even frequencies, the differences, turned, the odd ones.
+    """
+    rows, length, _ = shape(x)
+    if length % 2 or length <= LEAST:
+        weights = _matrix(length, length, 2, inverse, False).astype(dtype(x))
+        return b.reshape(b(R.matmul, b.reshape(x, (rows, 2 * length)), weights), shape(x))
+    half = length // 2
+    first, second = b.split(x, [half, half], 1)
+    apart = b(R.subtract, first, second)
+    cos, sin = (w[:, 1:2].astype(dtype(x)) for w in _waves(half, 2, length, inverse))
+    crossed = b(R.multiply, b.take(apart, np.array([1, 0]), 2), np.concatenate([-sin, sin], 1))
+    turned = b(R.add, b(R.multiply, apart, cos), crossed)
+    both = _halved(b, b.concat([b(R.add, first, second), turned], 0), inverse)
+    return b.reshape(b.transpose(b.reshape(both, (2, rows, half, 2)), (1, 2, 0, 3)), shape(x))
 
 
 def _optional(value: Value | None, what: str) -> int | None:
@@ -106,19 +132,19 @@ def stft(
     onesided: int = 1,
 ) -> Value:
     """signal [N, n, 1 or 2] -> [N, frames, frequencies, 2]"""
-    size = _optional(length, "frame_length")
-    if size is None:
-        size = shape(signal)[1] if window is None else shape(window)[0]
+    frame = _optional(length, "frame_length")
+    if frame is None:
+        frame = shape(signal)[1] if window is None else shape(window)[0]
     hop = integers(step, "frame_step")[0]
-    if window is not None and shape(window) != (size,):
-        raise ModelError(f"a window {shape(window)} does not fit frames of {size}")
-    if hop < 1 or size > shape(signal)[1]:
-        raise ModelError(f"frames of {size} each {hop} do not fit {shape(signal)[1]} samples")
-    starts = np.arange(0, shape(signal)[1] - size + 1, hop)
-    frames = b.take(signal, starts[:, None] + np.arange(size), 1)
+    if window is not None and shape(window) != (frame,):
+        raise ModelError(f"a window {shape(window)} does not fit frames of {frame}")
+    if hop < 1 or frame > shape(signal)[1]:
+        raise ModelError(f"frames of {frame} each {hop} do not fit {shape(signal)[1]} samples")
+    starts = np.arange(0, shape(signal)[1] - frame + 1, hop)
+    frames = b.take(signal, starts[:, None] + np.arange(frame), 1)
     if window is not None:
-        frames = b(R.multiply, frames, b.reshape(window, (size, 1)))
-    return _dft(b, frames, size, 2, False, bool(onesided))
+        frames = b(R.multiply, frames, b.reshape(window, (frame, 1)))
+    return _dft(b, frames, frame, 2, False, bool(onesided))
 
 
 OPS: Table = {"DFT": {1: dft_attribute, 20: dft}, "STFT": stft}

@@ -76,3 +76,18 @@ def test_products_without_softmax_stay() -> None:
         return R.matmul(R.nn.relu(R.matmul(heads(q), heads(k, (0, 2, 3, 1)))), heads(v))
 
     assert "neoc.attention" not in map(operator_of, calls(emit, X))
+
+
+def test_half_precision_is_rounded_once() -> None:
+    def emit(x: relax.Var, mask: relax.Var) -> relax.Expr:
+        q, k, v = parts(x)
+        scores = R.add(R.matmul(heads(q), heads(k, (0, 2, 3, 1))), mask)
+        shares = R.astype(R.nn.softmax(R.astype(scores, "float32"), -1), "float16")
+        return R.matmul(shares, heads(v))
+
+    found = calls(emit, X.astype(np.float16), np.zeros((5, 5), np.float16))
+    names = [operator_of(c) for c in found]
+    assert names.count("neoc.attention") == 1 and "relax.matmul" not in names
+    attention = found[names.index("neoc.attention")]
+    assert {str(a.ty.dtype) for a in attention.args[1:5]} == {"float32"}
+    assert str(found[-1].ty.dtype) == "float16"

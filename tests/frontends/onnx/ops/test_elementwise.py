@@ -130,3 +130,14 @@ def test_dropout_is_nothing(load: Agrees) -> None:
 def test_an_unknown_attribute_is_named(load: Agrees) -> None:
     with pytest.raises(ModelError, match=r"node 'y' \(LeakyRelu.*'slope'"):
         load("g (float[3] x) => (float[3] y) { y = LeakyRelu<slope=0.5>(x) }")
+
+
+@pytest.mark.parametrize(("known", "count"), [(True, 1), (False, 2)])
+def test_a_known_condition_takes_one_side(agrees: Agrees, known: bool, count: int) -> None:
+    """But for a shape that only all three together have."""
+    model = agrees(
+        "g (float[2,3] x) => (float[2,3] y) { a = Neg(x) y = Where(c, a, z) }",
+        c=np.full(3, known),
+        z=np.float32(0),
+    )
+    assert len(model.module["main"].body.blocks[0].bindings) == count + 1

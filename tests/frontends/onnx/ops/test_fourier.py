@@ -15,6 +15,8 @@ CASES = [
     ("2,8,1", "y = DFT<onesided=1>(x, n)", {"n": 6}, 20),
     ("2,5,2", "y = DFT<inverse=1, onesided=1>(x, n)", {"n": 8}, 20),
     ("2,5,2", "y = DFT<inverse=1, onesided=1>(x, n)", {"n": 9}, 20),
+    ("3,20,2", "y = DFT(x)", {}, 20),
+    ("48,2", "y = DFT<axis=0, inverse=1>(x)", {}, 17),
     ("3,5,1", "y = DFT<axis=0>(x)", {}, 17),
     ("1,32,1", "y = STFT(x, s, w)", {"s": 8, "w": (16,)}, 17),
     ("2,20,2", "y = STFT<onesided=0>(x, s, w)", {"s": 5, "w": (10,)}, 17),
