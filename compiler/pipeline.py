@@ -22,6 +22,7 @@ from compiler.passes.find_attention import find_attention
 from compiler.passes.find_norms import find_norms
 from compiler.passes.fold_affine import fold_affine
 from compiler.passes.fuse import fuse
+from compiler.passes.integer_products import integer_products
 from compiler.passes.join_parts import join_parts
 from compiler.passes.lower_operators import lower_operators
 from compiler.passes.lower_transposed import lower_transposed
@@ -47,6 +48,7 @@ def phases(profile: Profile) -> list[Phase]:
     join = partial(join_parts, alignment=4 * profile.isa.lanes)
     fold = (
         store_narrow,
+        integer_products,
         sink_transposes,
         fold_affine,
         order_pools,

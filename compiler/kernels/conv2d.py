@@ -26,8 +26,9 @@ from tvm.script.ir_builder import tirx as T
 
 from compiler.kernels.emit import LINE, REGION, kernel, loop, prefetch, registers, vector_at
 from compiler.kernels.geometry import BLOCK, WIDEST, Geometry, cycles, even, fits, waiting
+from compiler.kernels.pairs import halves, products
 from compiler.kernels.template import Point, Space, Template
-from compiler.kernels.value import ZERO, Expr, Value
+from compiler.kernels.value import ZERO, Expr, Value, typed
 from compiler.kernels.vector import Evaluator
 from compiler.kernels.workload import Bound, Workload
 from targets import Profile
@@ -51,7 +52,7 @@ class DirectConv(Template):
 
     def cost(self, work: Workload, profile: Profile, point: Point) -> float:
         shape = Geometry.of(work)
-        if not fits(point["vectors"], point["columns"], profile):
+        if not fits(point["vectors"], point["columns"], profile, shape.whole):
             return inf
         streams = point["panels_first"] == (shape.weight_bytes > shape.data_bytes)
         few = 1 - point["columns"] * 1e-6  # of equals the widest
@@ -65,6 +66,7 @@ class DirectConv(Template):
             flat = shape.mode != "rows" and work.mergeable(2)
             bound = work.bind(buffers, merged=(2,) if flat else ())
             emitter = _Emitter(shape, point, bound, buffers[-1], flat, work.calls_mathematics)
+            emitter.halves = halves(profile)
             busy = cycles(shape, point["vectors"], point["columns"], profile)
             emitter.emit(busy > REGION)
         return done[0]
@@ -110,9 +112,11 @@ class _Emitter:
         self.out = out
         self.nothing: Expr = ZERO  # 0, but known at run time only
         self.ahead: list[Expr] = []  # weights to fetch in every block of channels
-        self.accumulated = tirx.Var("accumulated", "float32")
+        self.kind = "int32" if shape.whole else "float32"
+        self.halves = 1  # vectors of pairs that a vector is multiplied in
+        self.accumulated = tirx.Var("accumulated", self.kind)
         anchor_shape = (shape.batch, shape.panels, shape.out_height, shape.out_width, shape.lanes)
-        anchor = Value(anchor_shape, "float32", lambda _: self.accumulated)
+        anchor = Value(anchor_shape, self.kind, lambda _: self.accumulated)
         self.result = bound.result(anchor)
         if self.mode == "flat" and not merged:
             self.mode = "rows"
@@ -208,11 +212,11 @@ class _Emitter:
 
     def _tile(self, n: Expr, panel: Expr, vectors: int, tile: _Tile) -> None:
         lanes, count = self.shape.lanes, len(tile.pixels) * vectors
-        acc = registers(count, lanes)
+        acc = registers(count, lanes, self.kind)
         for i in range(count):
             T.buffer_store(
                 acc,
-                tirx.Broadcast(tirx.const(0.0, "float32"), lanes),
+                tirx.Broadcast(tirx.const(0, self.kind), lanes),
                 [vector_at(i * lanes, lanes)],
             )
         self.ahead = self._lines_ahead(tile, vectors) if self.panels_first else []
@@ -226,14 +230,14 @@ class _Emitter:
         """
         s = self.shape
         column = s.reach * s.lanes
-        each = max(s.block * s.lanes * 4 // LINE, 1)  # lines of a panel
+        each = max(s.block * s.lanes * s.item // LINE, 1)  # lines of a panel
         tiles = len(even(s.out_width, self.columns)) * s.out_height
         share = -(-vectors * each // tiles)
         lines = [T.bind((tile.number * share + n) % (vectors * each)) for n in range(share)]
         return [
             T.bind(
                 (line // each + vectors) * s.kernel[0] * s.kernel[1] * column
-                + line % each * LINE // 4
+                + line % each * LINE // s.item
             )
             for line in lines
         ]
@@ -311,6 +315,9 @@ class _Emitter:
 
             def channel(position: Expr, c: Expr) -> None:
                 at = weights + c * lanes
+                if s.whole:
+                    self._pair(acc, position, at, stride, vectors, here)
+                    return
                 w = [T.bind(self.weight[vector_at(at + v * stride, lanes)]) for v in range(vectors)]
                 for i, offset in here:
                     x = T.bind(tirx.Broadcast(self.data[position + offset], lanes))
@@ -333,6 +340,29 @@ class _Emitter:
             if here:
                 channels(kx, corner, here)
 
+    def _pair(
+        self,
+        acc: tirx.Buffer,
+        position: Expr,
+        at: Expr,
+        stride: int,
+        vectors: int,
+        here: list[tuple[int, int]],
+    ) -> None:
+        """Two channels of integers."""
+        lanes = self.shape.lanes
+        wide = typed("int16", 2 * lanes)
+        w = [
+            T.bind(self.weight[vector_at(at + v * stride, 2 * lanes)].astype(wide))
+            for v in range(vectors)
+        ]
+        for i, offset in here:
+            pair = tirx.reinterpret("int32", self.data[vector_at(position + offset, 2)])
+            x = T.bind(tirx.reinterpret(wide, tirx.Broadcast(pair, lanes)))
+            for v in range(vectors):
+                slot = vector_at((i * vectors + v) * lanes, lanes)
+                T.buffer_store(acc, acc[slot] + products(x, w[v], self.halves), [slot])
+
     def _channels(
         self,
         n: Expr,
@@ -346,6 +376,7 @@ class _Emitter:
         """
         s = self.shape
         plane = s.height * s.width
+        step = 2 if s.whole else 1  # channels
         image = n * (int(self.data.shape[0]) // s.batch) + corner
         if self.table is not None:
             with loop(s.reach) as c:
@@ -361,11 +392,14 @@ class _Emitter:
                 with loop(whole) as chunk:
                     base = T.bind(image + chunk * (plane * s.block))
                     block(chunk * s.block)
-                    with loop(s.block) as inner:
-                        body(base + inner, chunk * s.block + inner)
+                    with loop(s.block // step) as inner:
+                        body(base + inner * step, chunk * s.block + inner * step)
             if rest:
-                with loop(rest) as inner:
-                    body(image + whole * plane * s.block + inner, whole * s.block + inner)
+                with loop(rest // step) as inner:
+                    body(
+                        image + whole * plane * s.block + inner * step,
+                        whole * s.block + inner * step,
+                    )
 
     def _window(self, image: Expr, panel: Expr, body: Callable[[Expr, Expr], None]) -> None:
         """The channels of the groups that a panel's lanes belong to, block by block: the window may
@@ -398,7 +432,7 @@ class _Emitter:
                     self._finish(acc, i * vectors + v, n, panel + v, tile.y + y, tile.x + x)
             return
         done = registers(
-            count * vectors, lanes
+            count * vectors, lanes, self.kind
         )  # indexed by the loop, so in memory; acc must stay in registers
         for i in range(count * vectors):
             T.buffer_store(done, acc[vector_at(i * lanes, lanes)], [vector_at(i * lanes, lanes)])

@@ -6,9 +6,10 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+import numpy as np
 from tvm import relax
 
-from compiler.kernels.operators import integers, shape_of
+from compiler.kernels.operators import dtype_of, integers, shape_of
 from compiler.kernels.workload import Workload
 from targets import Profile
 
@@ -47,6 +48,8 @@ class Geometry:
     out_channels: int
     reach: int
     lanes: int
+    item: int = 4  # bytes of a weight
+    whole: bool = False  # integers, two channels at a time
 
     @classmethod
     @lru_cache(maxsize=16)  # a template asks for every point of its space
@@ -74,6 +77,8 @@ class Geometry:
             out_channels=out_channels,
             reach=reach,
             lanes=lanes,
+            item=np.dtype(dtype_of(weight)).itemsize,
+            whole=dtype_of(weight) != "float32",
         )
 
     @property
@@ -109,7 +114,7 @@ class Geometry:
 
     @property
     def weight_bytes(self) -> int:
-        return 4 * self.panels * self.lanes * self.reach * self.kernel[0] * self.kernel[1]
+        return self.item * self.panels * self.lanes * self.reach * self.kernel[0] * self.kernel[1]
 
     @property
     def data_bytes(self) -> int:
@@ -137,12 +142,13 @@ def even(extent: int, most: int) -> list[int]:
     return [extent // parts + (i < extent % parts) for i in range(parts)]
 
 
-def fits(vectors: int, columns: int, profile: Profile) -> bool:
-    """Accumulators, one weight vector each and the broadcast value in the register file."""
+def fits(vectors: int, columns: int, profile: Profile, whole: bool = False) -> bool:
+    """Accumulators, one weight vector each and the broadcast value in the register file. whole:
+    also the products of integers.
+    """
     weights = vectors if columns > 1 else 1
-    return (
-        vectors * columns + weights + (not profile.isa.embedded_broadcast) <= profile.isa.registers
-    )
+    others = 2 if whole else int(not profile.isa.embedded_broadcast)
+    return vectors * columns + weights + others <= profile.isa.registers
 
 
 def cycles(shape: Geometry, vectors: int, columns: int, profile: Profile) -> float:
@@ -152,10 +158,10 @@ def cycles(shape: Geometry, vectors: int, columns: int, profile: Profile) -> flo
 
     def step(v: int, n: int) -> float:
         fits_l1 = (
-            v * shape.lanes * 4 * shape.reach * shape.kernel[0] * shape.kernel[1]
+            v * shape.lanes * shape.item * shape.reach * shape.kernel[0] * shape.kernel[1]
             < profile.l1_bytes // 2
         )
-        stream = 0.0 if fits_l1 else v * shape.lanes * 4 / 24
+        stream = 0.0 if fits_l1 else v * shape.lanes * shape.item / 24
         return max(v * n / FMA_PER_CYCLE, (v + n) / LOADS_PER_CYCLE, FMA_LATENCY, stream)
 
     extent = shape.out_width if shape.mode == "rows" else shape.pixels

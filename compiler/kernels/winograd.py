@@ -37,7 +37,7 @@ class Winograd(Template):
             return False
         s = Geometry.of(work)
         unit = s.stride == s.dilation == (1, 1) and s.groups == 1 and s.block == s.lanes
-        return unit and max(s.kernel) > 1 and max(s.kernel) + min(TILES) - 1 <= MOST
+        return unit and not s.whole and max(s.kernel) > 1 and max(s.kernel) + min(TILES) - 1 <= MOST
 
     def space(self, work: Workload, profile: Profile) -> Space:
         s = Geometry.of(work)

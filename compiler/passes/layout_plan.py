@@ -187,7 +187,7 @@ def _layouts(call: relax.Call) -> set[bool]:
 
 def _convolution(call: relax.Call) -> set[bool]:
     weight = call.args[1]
-    return {isinstance(weight, GenericConst) and str(weight.ty.dtype) == "float32"}
+    return {isinstance(weight, GenericConst) and str(weight.ty.dtype) in ("float32", "int16")}
 
 
 def _reduction(call: relax.Call) -> set[bool]:

@@ -84,7 +84,10 @@ class _Lowerer(Rewriter):
         every = relax.op.strided_slice(data, [2, 3], [0, 0], shape_of(data)[2:], strides)
         pixels = self.emit(every, name)
         weight = self.use(call.args[1])
-        return self.emit(relax.op.nn.conv2d(pixels, weight, groups=int(a.groups)), name)
+        made = relax.op.nn.conv2d(
+            pixels, weight, groups=int(a.groups), out_dtype=str(call.ty.dtype)
+        )
+        return self.emit(made, name)
 
     def _split(self, call: relax.Call, name: str) -> relax.Expr:
         data = self.use(call.args[0])

@@ -16,11 +16,22 @@ from compiler.passes.scattered import Scattered
 
 def convolution(at: Layouts, call: relax.Call, name: str) -> relax.Expr | None:
     data, weight = call.args[0], array_of(call.args[1])
-    if weight is None or weight.dtype != np.float32 or not isinstance(data, relax.Var):
+    if (
+        weight is None
+        or weight.dtype not in (np.float32, np.int16)
+        or not isinstance(data, relax.Var)
+    ):
         return None
     in_channels, groups = shape_of(data)[1], int(call.attrs.groups)
     padding = [int(p) for p in call.attrs.padding]
     target = at.packed_shape(shape_of(call))
+    if weight.dtype == np.int16:
+        pairs = constant(pack_pairs(pack_weight(weight, groups, at.lanes)))
+        counts = relax.ShapeExpr([groups, in_channels, weight.shape[0]])
+        sizes = _sizes(call)
+        return at.emit(
+            own("neoc.conv2d", [at.pack(data), pairs, *sizes, counts], target, "int32"), name
+        )
     depthwise = _keeps_lanes(weight, groups, in_channels, at.lanes)
     wide = weight.shape[3] > WIDEST and any(padding)
     if data in at.scattered and data not in at.packed and groups == 1 and not wide:
@@ -110,10 +121,7 @@ def _gathered(
     at: Layouts, call: relax.Call, data: Scattered, weight: np.ndarray, name: str
 ) -> relax.Expr:
     """A convolution that finds each channel by a table of positions in the image."""
-    sizes = [
-        relax.ShapeExpr([int(v) for v in values])
-        for values in (call.attrs.strides, call.attrs.padding, call.attrs.dilation)
-    ]
+    sizes = _sizes(call)
     plane = math.prod(shape_of(call.args[0])[2:])
     panel, lane = np.divmod(data.places(), at.lanes)
     table = constant((panel * plane * at.lanes + lane).astype(np.int32))
@@ -123,6 +131,25 @@ def _gathered(
     operands = [at.beside(data.read, name), packed, *sizes, counts, table]
     target = at.packed_shape(shape_of(call))
     return at.emit(own("neoc.gathered_conv2d", operands, target, "float32"), name)
+
+
+def _sizes(call: relax.Call) -> list[relax.Expr]:
+    """Strides, padding and dilation."""
+    a = call.attrs
+    each = (a.strides, a.padding, a.dilation)
+    return [relax.ShapeExpr([int(v) for v in values]) for values in each]
+
+
+def pack_pairs(panels: np.ndarray) -> np.ndarray:
+    """[..., reach, L] -> [..., reach / 2, L, 2] as it is read in pairs of channels, in the shape
+    [..., reach, L]; an odd reach gets a channel of zeros. In bytes where these hold it.
+    """
+    *outer, reach, lanes = panels.shape
+    even = np.zeros((*outer, reach + reach % 2, lanes), panels.dtype)
+    even[..., :reach, :] = panels
+    pairs = even.reshape(*outer, -1, 2, lanes).swapaxes(-1, -2).reshape(even.shape)
+    small = pairs.astype(np.int8)
+    return small if (small == pairs).all() else pairs
 
 
 def pack_weight(weight: np.ndarray, groups: int, lanes: int) -> np.ndarray:

@@ -1,0 +1,63 @@
+"""compiler/kernels/pairs.py: convolutions of bytes, exactly, over the whole range."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tvm import relax
+
+import targets
+from compiler.kernels.pairs import halves
+from targets import Profile
+from tests.compiler.kernels.harness import NARROW, WIDE, Sizes, check
+from tests.compiler.kernels.references import conv2d
+
+R = relax.op
+
+# batch, channels, height, width, out channels, kernel, strides, padding, dilation
+CASES = [
+    (1, 3, 9, 11, 5, (3, 3), (1, 1), (1, 1, 1, 1), (1, 1)),
+    (2, 17, 7, 13, 19, (3, 2), (2, 1), (1, 0, 2, 1), (1, 2)),
+    (1, 1, 1, 1, 4, (1, 1), (1, 1), (0, 0, 0, 0), (1, 1)),
+    (1, 37, 12, 6, 40, (1, 1), (2, 2), (0, 0, 0, 0), (1, 1)),
+]
+
+
+def agrees(case: Sizes, kind: str, profile: Profile, seed: int | None, widest: int = 128) -> None:
+    n, c, h, w, o, kernel, strides, padding, dilation = case
+    rng, limits = np.random.default_rng(sum(case[:5])), np.iinfo(kind)
+    x = rng.integers(limits.min, limits.max + 1, (n, c, h, w)).astype(kind)
+    x.flat[0], zero = limits.min, limits.max
+    weight = rng.integers(-widest, widest, (o, c, *kernel)).astype(np.int32)
+    weight.flat[:2] = -widest
+    sizes = {"strides": strides, "padding": padding, "dilation": dilation}
+
+    def emit(a: relax.Var) -> relax.Expr:
+        middle = R.subtract(R.astype(a, "int32"), relax.const(zero, "int32"))
+        return R.nn.conv2d(middle, relax.const(weight), **sizes, out_dtype="int32")
+
+    want = conv2d(x.astype(np.int64) - zero, weight.astype(np.int64), strides, padding, dilation, 1)
+    names = check(emit, [x], want, profiles=[profile], seeds=[seed])
+    assert "conv2d" in names
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("profile", [NARROW, WIDE], ids=["8", "16"])
+def test_sums_are_exact(case: Sizes, profile: Profile) -> None:
+    agrees(case, "int8" if profile is NARROW else "uint8", profile, None)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_points_of_the_space_are_exact(seed: int) -> None:
+    agrees(CASES[seed - 1], "uint8", (NARROW, WIDE)[seed % 2], seed)
+
+
+def test_weights_of_nine_bits() -> None:
+    """Such have a zero point that is not 0."""
+    agrees(CASES[0], "int8", NARROW, None, widest=255)
+
+
+def test_vectors_are_as_wide_as_the_target_multiplies() -> None:
+    assert [halves(p) for p in (NARROW, WIDE)] == [1, 2]
+    assert halves(targets.PROFILES["ml_c5"]) == 1
+    assert halves(replace(NARROW, llvm=targets.PROFILES["ml_c5"].llvm)) == 1
