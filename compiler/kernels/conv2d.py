@@ -24,11 +24,11 @@ from math import inf
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
+from compiler.kernels.arithmetic import Arithmetic, Floats, Pairs
 from compiler.kernels.emit import LINE, REGION, kernel, loop, prefetch, registers, vector_at
 from compiler.kernels.geometry import BLOCK, WIDEST, Geometry, cycles, even, fits, waiting
-from compiler.kernels.pairs import halves, products
 from compiler.kernels.template import Point, Space, Template
-from compiler.kernels.value import ZERO, Expr, Value, typed
+from compiler.kernels.value import ZERO, Expr, Value
 from compiler.kernels.vector import Evaluator
 from compiler.kernels.workload import Bound, Workload
 from targets import Profile
@@ -65,8 +65,9 @@ class DirectConv(Template):
         with kernel(name, work.parameters) as (buffers, done):
             flat = shape.mode != "rows" and work.mergeable(2)
             bound = work.bind(buffers, merged=(2,) if flat else ())
-            emitter = _Emitter(shape, point, bound, buffers[-1], flat, work.calls_mathematics)
-            emitter.halves = halves(profile)
+            arithmetic = Pairs.of(profile) if shape.whole else Floats(shape.lanes)
+            long = work.calls_mathematics or shape.whole
+            emitter = _Emitter(shape, arithmetic, point, bound, buffers[-1], flat, long)
             busy = cycles(shape, point["vectors"], point["columns"], profile)
             emitter.emit(busy > REGION)
         return done[0]
@@ -96,13 +97,14 @@ class _Emitter:
     def __init__(
         self,
         shape: Geometry,
+        arithmetic: Arithmetic,
         point: Point,
         bound: Bound,
         out: tirx.Buffer,
         merged: bool,
         long_epilogue: bool,
     ) -> None:
-        self.long_epilogue = long_epilogue
+        self.arithmetic, self.long_epilogue = arithmetic, long_epilogue
         self.shape = shape.flat() if merged and shape.mode == "flat" else shape
         self.mode, self.merged = shape.mode, merged
         self.vectors, self.columns = point["vectors"], point["columns"]
@@ -112,11 +114,9 @@ class _Emitter:
         self.out = out
         self.nothing: Expr = ZERO  # 0, but known at run time only
         self.ahead: list[Expr] = []  # weights to fetch in every block of channels
-        self.kind = "int32" if shape.whole else "float32"
-        self.halves = 1  # vectors of pairs that a vector is multiplied in
-        self.accumulated = tirx.Var("accumulated", self.kind)
+        self.accumulated = tirx.Var("accumulated", arithmetic.sums)
         anchor_shape = (shape.batch, shape.panels, shape.out_height, shape.out_width, shape.lanes)
-        anchor = Value(anchor_shape, self.kind, lambda _: self.accumulated)
+        anchor = Value(anchor_shape, arithmetic.sums, lambda _: self.accumulated)
         self.result = bound.result(anchor)
         if self.mode == "flat" and not merged:
             self.mode = "rows"
@@ -212,11 +212,11 @@ class _Emitter:
 
     def _tile(self, n: Expr, panel: Expr, vectors: int, tile: _Tile) -> None:
         lanes, count = self.shape.lanes, len(tile.pixels) * vectors
-        acc = registers(count, lanes, self.kind)
+        acc = registers(count, lanes, self.arithmetic.sums)
         for i in range(count):
             T.buffer_store(
                 acc,
-                tirx.Broadcast(tirx.const(0, self.kind), lanes),
+                tirx.Broadcast(tirx.const(0, self.arithmetic.sums), lanes),
                 [vector_at(i * lanes, lanes)],
             )
         self.ahead = self._lines_ahead(tile, vectors) if self.panels_first else []
@@ -302,7 +302,7 @@ class _Emitter:
         neighbouring kx share in registers, and spill the accumulators. For the same reason it must
         not unroll the loop over kx, and is not told how often that runs.
         """
-        s, lanes = self.shape, self.shape.lanes
+        s, lanes, step = self.shape, self.shape.lanes, self.arithmetic
         column = s.reach * lanes  # weights of one (ky, kx)
         stride = s.kernel[0] * s.kernel[1] * column  # from one panel's weights to the next one's
         row = T.bind((panel * s.kernel[0] + ky) * (s.kernel[1] * column))
@@ -315,15 +315,12 @@ class _Emitter:
 
             def channel(position: Expr, c: Expr) -> None:
                 at = weights + c * lanes
-                if s.whole:
-                    self._pair(acc, position, at, stride, vectors, here)
-                    return
-                w = [T.bind(self.weight[vector_at(at + v * stride, lanes)]) for v in range(vectors)]
+                w = [T.bind(step.weights(self.weight, at + v * stride)) for v in range(vectors)]
                 for i, offset in here:
-                    x = T.bind(tirx.Broadcast(self.data[position + offset], lanes))
+                    x = T.bind(step.spread(self.data, position + offset))
                     for v in range(vectors):
                         slot = vector_at((i * vectors + v) * lanes, lanes)
-                        T.buffer_store(acc, acc[slot] + x * w[v], [slot])
+                        T.buffer_store(acc, step.added(acc[slot], x, w[v]), [slot])
 
             def fetch(c: Expr) -> None:
                 for offset in self.ahead:
@@ -340,29 +337,6 @@ class _Emitter:
             if here:
                 channels(kx, corner, here)
 
-    def _pair(
-        self,
-        acc: tirx.Buffer,
-        position: Expr,
-        at: Expr,
-        stride: int,
-        vectors: int,
-        here: list[tuple[int, int]],
-    ) -> None:
-        """Two channels of integers."""
-        lanes = self.shape.lanes
-        wide = typed("int16", 2 * lanes)
-        w = [
-            T.bind(self.weight[vector_at(at + v * stride, 2 * lanes)].astype(wide))
-            for v in range(vectors)
-        ]
-        for i, offset in here:
-            pair = tirx.reinterpret("int32", self.data[vector_at(position + offset, 2)])
-            x = T.bind(tirx.reinterpret(wide, tirx.Broadcast(pair, lanes)))
-            for v in range(vectors):
-                slot = vector_at((i * vectors + v) * lanes, lanes)
-                T.buffer_store(acc, acc[slot] + products(x, w[v], self.halves), [slot])
-
     def _channels(
         self,
         n: Expr,
@@ -376,7 +350,7 @@ class _Emitter:
         """
         s = self.shape
         plane = s.height * s.width
-        step = 2 if s.whole else 1  # channels
+        step = self.arithmetic.depth
         image = n * (int(self.data.shape[0]) // s.batch) + corner
         if self.table is not None:
             with loop(s.reach) as c:
@@ -432,7 +406,7 @@ class _Emitter:
                     self._finish(acc, i * vectors + v, n, panel + v, tile.y + y, tile.x + x)
             return
         done = registers(
-            count * vectors, lanes, self.kind
+            count * vectors, lanes, self.arithmetic.sums
         )  # indexed by the loop, so in memory; acc must stay in registers
         for i in range(count * vectors):
             T.buffer_store(done, acc[vector_at(i * lanes, lanes)], [vector_at(i * lanes, lanes)])

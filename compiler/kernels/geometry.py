@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -98,10 +99,9 @@ class Geometry:
 
     @property
     def mode(self) -> str:
-        if (
-            self.pixels <= SMALL_IMAGE
-            and self.pixels * self.kernel[0] * self.kernel[1] <= UNROLLED_TAPS
-        ):
+        # no other template takes layers of integers whose code would be long
+        most = UNROLLED_TAPS // 4 if self.whole else UNROLLED_TAPS
+        if self.pixels <= SMALL_IMAGE and self.pixels * math.prod(self.kernel) <= most:
             return "image"
         return "flat" if self.pointwise else "rows"
 

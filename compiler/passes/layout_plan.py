@@ -31,6 +31,7 @@ HAS_PLAIN, HAS_PACKED = (True, False, True, True), (False, True, True, True)
 SHARES = {**dict.fromkeys(ELEMENTWISE, 0.5), **dict.fromkeys(MOVES, 0.25)}
 REDUCTIONS = {f"relax.{name}" for name in ("mean", "sum", "max", "min")}
 POOLS = {"relax.nn.max_pool2d", "relax.nn.avg_pool2d"}
+INTEGERS = ("int8", "int16")  # types of the weights that 16-bit numbers are multiplied with
 FREE = {"relax.concat", "relax.strided_slice", "relax.take", "relax.nn.pad", "neoc.resize"}
 
 
@@ -187,7 +188,7 @@ def _layouts(call: relax.Call) -> set[bool]:
 
 def _convolution(call: relax.Call) -> set[bool]:
     weight = call.args[1]
-    return {isinstance(weight, GenericConst) and str(weight.ty.dtype) in ("float32", "int16")}
+    return {isinstance(weight, GenericConst) and str(weight.ty.dtype) in ("float32", *INTEGERS)}
 
 
 def _reduction(call: relax.Call) -> set[bool]:

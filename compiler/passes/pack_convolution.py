@@ -13,47 +13,28 @@ from compiler.passes.layouts import Layouts
 from compiler.passes.rewriter import array_of, constant, own
 from compiler.passes.scattered import Scattered
 
+# Of a convolution with weights of a type: the type of the sums. Integers multiply 16-bit numbers.
+WEIGHTS = {"float32": "float32", "int8": "int32", "int16": "int32"}
+
 
 def convolution(at: Layouts, call: relax.Call, name: str) -> relax.Expr | None:
     data, weight = call.args[0], array_of(call.args[1])
-    if (
-        weight is None
-        or weight.dtype not in (np.float32, np.int16)
-        or not isinstance(data, relax.Var)
-    ):
+    if weight is None or str(weight.dtype) not in WEIGHTS or not isinstance(data, relax.Var):
         return None
     in_channels, groups = shape_of(data)[1], int(call.attrs.groups)
     padding = [int(p) for p in call.attrs.padding]
-    target = at.packed_shape(shape_of(call))
-    if weight.dtype == np.int16:
-        pairs = constant(pack_pairs(pack_weight(weight, groups, at.lanes)))
-        counts = relax.ShapeExpr([groups, in_channels, weight.shape[0]])
-        sizes = _sizes(call)
-        return at.emit(
-            own("neoc.conv2d", [at.pack(data), pairs, *sizes, counts], target, "int32"), name
-        )
+    target, kind = at.packed_shape(shape_of(call)), WEIGHTS[str(weight.dtype)]
     depthwise = _keeps_lanes(weight, groups, in_channels, at.lanes)
     wide = weight.shape[3] > WIDEST and any(padding)
-    if data in at.scattered and data not in at.packed and groups == 1 and not wide:
+    alone = groups == 1 and kind == "float32"
+    if data in at.scattered and data not in at.packed and alone and not wide:
         return _gathered(at, call, at.scattered[data], weight, name)
-    data, gate = _gated(at, data, weight) if groups == 1 else (data, None)
-    source = (
-        _plain(at, data)
-        if in_channels < at.lanes and not at.is_packed(data) and not depthwise
-        else at.pack(data)
-    )
+    data, gate = _gated(at, data, weight) if alone else (data, None)
+    few = in_channels < at.lanes and kind == "float32"
+    source = _plain(at, data) if few and not at.is_packed(data) and not depthwise else at.pack(data)
     if wide:
-        width = [
-            0,
-            0,
-            0,
-            0,
-            padding[0],
-            padding[2],
-            padding[1],
-            padding[3],
-            *[0] * (2 * len(shape_of(source)) - 8),
-        ]
+        top, left, bottom, right = padding
+        width = [0, 0, 0, 0, top, bottom, left, right, *[0] * (2 * len(shape_of(source)) - 8)]
         source, padding = at.emit(relax.op.nn.pad(source, width), name), [0, 0, 0, 0]
     sizes = [
         relax.ShapeExpr([int(v) for v in values])
@@ -65,11 +46,12 @@ def convolution(at: Layouts, call: relax.Call, name: str) -> relax.Expr | None:
         return at.emit(
             own("neoc.depthwise", [source, constant(packed), *sizes], target, "float32"), name
         )
-    panels: relax.Expr = constant(pack_weight(weight, groups, at.lanes))
+    array = pack_weight(weight, groups, at.lanes)
+    panels: relax.Expr = constant(array if kind == "float32" else pack_pairs(array))
     if gate is not None:
         panels = at.emit(relax.op.multiply(panels, _per_input(at, gate)), name)
     counts = relax.ShapeExpr([groups, in_channels, weight.shape[0]])
-    return at.emit(own("neoc.conv2d", [source, panels, *sizes, counts], target, "float32"), name)
+    return at.emit(own("neoc.conv2d", [source, panels, *sizes, counts], target, kind), name)
 
 
 def _keeps_lanes(weight: np.ndarray, groups: int, in_channels: int, lanes: int) -> bool:
@@ -121,7 +103,10 @@ def _gathered(
     at: Layouts, call: relax.Call, data: Scattered, weight: np.ndarray, name: str
 ) -> relax.Expr:
     """A convolution that finds each channel by a table of positions in the image."""
-    sizes = _sizes(call)
+    sizes = [
+        relax.ShapeExpr([int(v) for v in values])
+        for values in (call.attrs.strides, call.attrs.padding, call.attrs.dilation)
+    ]
     plane = math.prod(shape_of(call.args[0])[2:])
     panel, lane = np.divmod(data.places(), at.lanes)
     table = constant((panel * plane * at.lanes + lane).astype(np.int32))
@@ -133,23 +118,14 @@ def _gathered(
     return at.emit(own("neoc.gathered_conv2d", operands, target, "float32"), name)
 
 
-def _sizes(call: relax.Call) -> list[relax.Expr]:
-    """Strides, padding and dilation."""
-    a = call.attrs
-    each = (a.strides, a.padding, a.dilation)
-    return [relax.ShapeExpr([int(v) for v in values]) for values in each]
-
-
 def pack_pairs(panels: np.ndarray) -> np.ndarray:
     """[..., reach, L] -> [..., reach / 2, L, 2] as it is read in pairs of channels, in the shape
-    [..., reach, L]; an odd reach gets a channel of zeros. In bytes where these hold it.
+    [..., reach, L]; an odd reach gets a channel of zeros.
     """
     *outer, reach, lanes = panels.shape
     even = np.zeros((*outer, reach + reach % 2, lanes), panels.dtype)
     even[..., :reach, :] = panels
-    pairs = even.reshape(*outer, -1, 2, lanes).swapaxes(-1, -2).reshape(even.shape)
-    small = pairs.astype(np.int8)
-    return small if (small == pairs).all() else pairs
+    return even.reshape(*outer, -1, 2, lanes).swapaxes(-1, -2).reshape(even.shape)
 
 
 def pack_weight(weight: np.ndarray, groups: int, lanes: int) -> np.ndarray:

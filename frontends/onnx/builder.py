@@ -90,6 +90,7 @@ class Builder:
         self.block = block
         self.node: Node
         self._constants: dict[int, tuple[Array, relax.Expr]] = {}
+        self._dequantised: set[int] = set()
 
     def __call__(self, op: Callable[..., Any], *operands: Operand, **attrs: Any) -> relax.Var:
         known = [dtype(v) for v in operands if not isinstance(v, (bool, int, float))]
@@ -124,6 +125,17 @@ class Builder:
             self._constants[id(value)] = value, made
         return self._constants[id(value)][1]
 
+    def keep(self, value: Array, made: Value) -> None:
+        """A dequantised constant: `made` as an expression, in which its integers are left."""
+        self._constants[id(value)] = value, self.const(made)
+        self._dequantised.add(id(value))
+
+    def _moved(self, value: Array, x: Array, op: Callable[..., Any], **attrs: Any) -> Array:
+        """value: the same elements as x, in another shape or order."""
+        if id(x) in self._dequantised:
+            self.keep(value, self(op, self.const(x), **attrs))
+        return value
+
     def own(
         self, operator: str, operands: Sequence[Value], dims: Sequence[int], kind: str
     ) -> relax.Var:
@@ -140,14 +152,14 @@ class Builder:
         if shape(x) == tuple(to):
             return x
         if isinstance(x, np.ndarray):
-            return x.reshape(to)
+            return self._moved(x.reshape(to), x, R.reshape, shape=tuple(to))
         return self(R.reshape, x, shape=tuple(to))
 
     def transpose(self, x: Value, order: Sequence[int]) -> Value:
         if list(order) == sorted(order):
             return x
         if isinstance(x, np.ndarray):
-            return x.transpose(order)
+            return self._moved(x.transpose(order), x, R.permute_dims, axes=list(order))
         return self(R.permute_dims, x, axes=list(order))
 
     def cast(self, x: Value, to: str, saturate: bool = True, rounding: str = "up") -> Value:

@@ -18,7 +18,8 @@ from frontends.onnx import control, ops
 from frontends.onnx import graph as graphs
 from frontends.onnx.builder import Builder, Value, dtype, shape, size
 from frontends.onnx.fold import fold, foldable
-from frontends.onnx.graph import NARROW, Node
+from frontends.onnx.graph import NARROW, Array, Node
+from frontends.onnx.ops.quantized import dequantize
 
 MAX_ELEMENTS = 2**31 - 1  # kernels index with 32-bit integers
 
@@ -30,6 +31,8 @@ AS_IS = frozenset(
     "OptionalGetElement OptionalHasElement QuantizeLinear SequenceConstruct SequenceInsert "
     "Reshape Shape Size Slice Split Squeeze Transpose Unsqueeze".split()
 )
+
+INTEGERS = ("int8", "uint8", "int32")  # that the back end multiplies as they are
 
 Scope = dict[str, Value | None]  # None: made by a node that could not be converted
 
@@ -120,6 +123,7 @@ class Converter:
         if foldable(node, inputs):
             folded = fold(node, inputs, opsets)
             if folded is not None:
+                self._keep_integers(node, inputs, folded)
                 return folded
         version = opsets.get(node.domain, 1)
         function = ops.find(node.domain, node.op, version)
@@ -131,6 +135,14 @@ class Converter:
             v if isinstance(v, list) else _bounded(self.builder.cast(v, narrow(i) or dtype(v)))
             for i, v in enumerate(made)
         ]
+
+    def _keep_integers(
+        self, node: Node, inputs: Sequence[Value | None], folded: Sequence[Array]
+    ) -> None:
+        data, *scales = inputs
+        if node.op == "DequantizeLinear" and data is not None and dtype(data) in INTEGERS:
+            given = [self.builder.const(data), *scales]
+            self.builder.keep(folded[0], *_call(dequantize, self.builder, given, node.attributes))
 
     def _widened(
         self, node: Node, inputs: Sequence[Value | None], version: int

@@ -113,6 +113,34 @@ def test_what_has_no_single_zero_point_stays_float() -> None:
     assert "nn.conv2d of float32" in operators(emit, numbers((1, 4, 3, 3)))
 
 
+def test_a_zero_point_that_no_byte_holds_stays_float() -> None:
+    def emit(a: relax.Var) -> relax.Expr:
+        return layer(dequantised(a, 200, 0.1), numbers((4, 4, 1, 1)), 0.1)
+
+    assert "nn.conv2d of float32" in operators(emit, numbers((1, 4, 3, 3)))
+
+
+@pytest.mark.parametrize(("channels", "kind"), [(60000, "int32"), (70000, "float32")])
+def test_sums_that_could_leave_32_bits_stay_float(channels: int, kind: str) -> None:
+    weight = np.full((1, channels, 1, 1), 127, np.int8)
+
+    def emit(a: relax.Var) -> relax.Expr:
+        return layer(dequantised(a, 1, 0.1), weight, 0.1)
+
+    assert f"nn.conv2d of {kind}" in operators(emit, np.zeros((1, channels, 1, 1), np.int8))
+
+
+def test_a_bias_in_the_unit_of_the_sums_is_added_to_them() -> None:
+    bias = relax.const(np.arange(4, dtype=np.int32) - 2)
+
+    def emit(a: relax.Var) -> relax.Expr:
+        known = R.multiply(R.astype(bias, "float32"), number(0.01, "float32"))
+        made = layer(dequantised(a, 1, 0.1), numbers((4, 4, 1, 1)), 0.1)
+        return R.add(made, R.reshape(known, (1, 4, 1, 1)))
+
+    assert "add of int32" in operators(emit, numbers((1, 4, 3, 3)))
+
+
 def test_groups_stay_float_with_constant_weights() -> None:
     def emit(a: relax.Var) -> relax.Expr:
         return layer(dequantised(a, 1, 0.1), numbers((4, 1, 3, 3)), 0.1, groups=4)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import pytest
 from tvm import relax
 
@@ -11,7 +12,7 @@ from compiler.passes import pack_layout
 from compiler.passes.layout_plan import Costs, Estimates, Shape, plan_layouts
 from targets import Profile
 from tests.compiler import nets
-from tests.compiler.kernels.harness import NARROW, WIDE, check, compute, values
+from tests.compiler.kernels.harness import NARROW, WIDE, check, compute, main_of, values
 
 R = relax.op
 LANES = 8
@@ -91,3 +92,10 @@ def test_every_plan_gives_the_same_answers(seed: int, monkeypatch: pytest.Monkey
     want, _ = compute(net, x, profile=profile)
     monkeypatch.setattr(pack_layout, "Estimates", lambda lanes: Dice(Random(seed)))
     check(net, [x], *want, profiles=[profile], tolerance=1e-5)
+
+
+def test_convolutions_of_integers_are_packed() -> None:
+    weight = relax.const(np.ones((16, 16, 1, 1), np.int8))
+    x = np.zeros((1, 16, 6, 6), np.int16)
+    module = main_of(lambda a: R.nn.conv2d(a, weight, out_dtype="int32"), [x])
+    assert any(plan_layouts(module["main"], LANES, Estimates(LANES)).values())

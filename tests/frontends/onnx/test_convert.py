@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from tvm import relax
+from tvm.ir import GenericConst
 
 from frontends.layers import layer_of
 from frontends.model import Model, ModelError
@@ -111,3 +113,28 @@ def test_weights_that_two_nodes_share_are_one_constant(load: Load) -> None:
     model = load("g (float[3] x) => (float[3] y) { a = Mul(x, w) y = Add(a, w) }", w=(3,))
     first, second, _ = model.module["main"].body.blocks[0].bindings
     assert first.value.args[1].same_as(second.value.args[1])
+
+
+def kinds(model: Model) -> set[str]:
+    """Types of the constants that are larger than a number."""
+    found: set[str] = set()
+
+    def look(expr: relax.Expr) -> None:
+        if isinstance(expr, GenericConst) and expr.value.numpy().size > 1:
+            found.add(str(expr.value.numpy().dtype))
+
+    for binding in model.module["main"].body.blocks[0].bindings:
+        relax.analysis.post_order_visit(binding.value, look)
+    return found
+
+
+def test_dequantised_constants_keep_their_integers(agrees: Load) -> None:
+    """In another shape or order, too; an operator that asks for numbers gets numbers."""
+    given = {"w": np.arange(-6, 6, dtype=np.int8).reshape(3, 4), "s": np.float32(0.5)}
+    take = "w1 = DequantizeLinear(w, s)"
+    product = f"{{ {take} y = Gemm<transB=1>(x, w1) }}"
+    assert kinds(agrees(f"g (float[2,4] x) => (float[] y) {product}", **given)) == {"int8"}
+    recurrent = {name: np.ones((1, 4, 3), np.int8) for name in ("w", "r")} | {"s": np.float32(0.5)}
+    recurrent["r"] = np.ones((1, 4, 1), np.int8)
+    body = f"{{ {take} r1 = DequantizeLinear(r, s) y, z, c = LSTM<hidden_size=1>(x, w1, r1) }}"
+    agrees(f"g (float[2,1,3] x) => (float[] y) {body}", **recurrent)

@@ -1,4 +1,4 @@
-"""compiler/kernels/pairs.py: convolutions of bytes, exactly, over the whole range."""
+"""compiler/kernels/arithmetic.py: sums of products of integers, exactly, over the whole range."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import pytest
 from tvm import relax
 
 import targets
-from compiler.kernels.pairs import halves
+from compiler.kernels.arithmetic import Pairs
 from targets import Profile
 from tests.compiler.kernels.harness import NARROW, WIDE, Sizes, check
 from tests.compiler.kernels.references import conv2d
@@ -20,6 +20,7 @@ CASES = [
     (2, 17, 7, 13, 19, (3, 2), (2, 1), (1, 0, 2, 1), (1, 2)),
     (1, 1, 1, 1, 4, (1, 1), (1, 1), (0, 0, 0, 0), (1, 1)),
     (1, 37, 12, 6, 40, (1, 1), (2, 2), (0, 0, 0, 0), (1, 1)),
+    (1, 5, 4, 15, 9, (2, 13), (1, 1), (1, 6, 0, 6), (1, 1)),
 ]
 
 
@@ -58,6 +59,6 @@ def test_weights_of_nine_bits() -> None:
 
 
 def test_vectors_are_as_wide_as_the_target_multiplies() -> None:
-    assert [halves(p) for p in (NARROW, WIDE)] == [1, 2]
-    assert halves(targets.PROFILES["ml_c5"]) == 1
-    assert halves(replace(NARROW, llvm=targets.PROFILES["ml_c5"].llvm)) == 1
+    assert [Pairs.of(p).parts for p in (NARROW, WIDE)] == [1, 2]
+    assert Pairs.of(targets.PROFILES["ml_c5"]).parts == 1
+    assert Pairs.of(replace(NARROW, llvm=targets.PROFILES["ml_c5"].llvm)).parts == 1
