@@ -25,8 +25,14 @@ MULTIPLY_ADD = {8: "llvm.x86.avx512.vpdpwssd.256", 16: "llvm.x86.avx512.vpdpwssd
 class Arithmetic(Protocol):
     """sums: their type; depth: how many elements of both sides a step adds."""
 
-    sums: str
-    depth: int
+    @property
+    def lanes(self) -> int: ...
+
+    @property
+    def sums(self) -> str: ...
+
+    @property
+    def depth(self) -> int: ...
 
     def weights(self, buffer: tirx.Buffer, at: Expr) -> Expr:
         """A vector of the right side, `depth` elements for each sum."""
@@ -66,9 +72,13 @@ class Pairs:
     @classmethod
     def of(cls, profile: Profile) -> Pairs:
         target, lanes = Target(dict(profile.llvm)), profile.isa.lanes
-        has = lambda feature: bool(codegen.llvm_cpu_has_features(feature, target))  # noqa: E731
-        parts = max(lanes // (16 if has("avx512bw") else 8), 1)
-        return cls(lanes, parts, has("avx512vnni") and has("avx512vl"))
+
+        def has(*features: str) -> bool:
+            return bool(codegen.llvm_cpu_has_features(list(features), target))
+
+        return cls(
+            lanes, max(lanes // (16 if has("avx512bw") else 8), 1), has("avx512vnni", "avx512vl")
+        )
 
     def weights(self, buffer: tirx.Buffer, at: Expr) -> Expr:
         return buffer[vector_at(at, 2 * self.lanes)].astype(typed("int16", 2 * self.lanes))
@@ -80,7 +90,6 @@ class Pairs:
     def added(self, sums: Expr, x: Expr, w: Expr) -> Expr:
         lanes = self.lanes // self.parts
         if self.fused:
-            x, w = (tirx.reinterpret(typed("int32", lanes), v) for v in (x, w))
             return _called(MULTIPLY_ADD[lanes], lanes, sums, x, w)
         if self.parts == 1:
             return sums + _called(MULTIPLY[lanes], lanes, x, w)

@@ -15,7 +15,7 @@ import tvm
 from tvm import relax
 from tvm.ir import GenericConst
 
-from compiler.kernels.operators import dtype_of, integers
+from compiler.kernels.operators import dtype_of, integers, shape_of
 from compiler.passes.rewriter import Rewriter, array_of, constant, number_of
 
 BYTES = ("int8", "uint8")
@@ -86,14 +86,14 @@ class _Rewriter(Rewriter):
 
     def _bytes(self, expr: relax.Expr) -> _Bytes | None:
         """int32 of bytes without their zero point."""
-        difference, zero = self._call(expr, "relax.subtract"), 0
+        difference = self._call(expr, "relax.subtract")
+        zero: int | relax.Var | None = 0
         if difference is not None:
             zero, expr = self._zero(difference.args[1]), difference.args[0]
         cast = self._call(expr, "relax.astype", "int32")
-        kind = dtype_of(cast.args[0]) if cast is not None else ""
-        if kind not in BYTES or zero is None:
+        if cast is None or dtype_of(cast.args[0]) not in BYTES or zero is None:
             return None
-        limits = np.iinfo(kind)
+        limits = np.iinfo(dtype_of(cast.args[0]))
         if isinstance(zero, int) and not limits.min <= zero <= limits.max:
             return None
         return _Bytes(cast.args[0], zero)
@@ -104,8 +104,9 @@ class _Rewriter(Rewriter):
             return int(number)
         source = self._call(expr, "relax.reshape")
         cast = self._call(source.args[0] if source is not None else expr, "relax.astype", "int32")
-        single = cast is not None and int(np.prod(integers(cast.ty.shape))) == 1
-        return expr if single and dtype_of(cast.args[0]) in BYTES else None
+        if cast is None or dtype_of(cast.args[0]) not in BYTES or np.prod(shape_of(cast)) != 1:
+            return None
+        return expr
 
     def _scaled_bytes(self, expr: relax.Expr) -> tuple[_Bytes, np.ndarray] | None:
         """Bytes dequantised by constants."""
@@ -132,10 +133,13 @@ class _Rewriter(Rewriter):
     def _moved(self, expr: relax.Expr) -> _Known | None:
         """A dequantised constant in another shape or order of axes."""
         call = self.made.get(expr) if isinstance(expr, relax.Var) else None
-        rule = MOVED.get(call.op.name) if call is not None else None
-        known = self._known(call.args[0]) if rule is not None else None
-        if rule is None or known is None:
+        if (
+            call is None
+            or call.op.name not in MOVED
+            or (known := self._known(call.args[0])) is None
+        ):
             return None
+        rule = MOVED[call.op.name]
         scale = rule(np.broadcast_to(known.scale, known.data.shape), call)
         for axis in range(scale.ndim):
             first = scale.take([0], axis)
@@ -265,7 +269,7 @@ class _Rewriter(Rewriter):
         ):
             return None
         weight = array_of(made.args[1])
-        if not _exact(weight, 0, bias.data):
+        if weight is None or not _exact(weight, 0, bias.data):
             return None
         added = self.emit(relax.op.add(sums, constant(bias.data)), name)
         return self._scaled(added, factor, name)
@@ -279,8 +283,8 @@ class _Rewriter(Rewriter):
 
     def _shrunk(self, expr: relax.Expr, step: float, name: str) -> relax.Expr | None:
         """A new expression divided by step, by dividing its constants."""
-        if isinstance(expr, GenericConst):
-            return constant((array_of(expr).astype(np.float64) / step).astype(np.float32))
+        if (array := array_of(expr)) is not None:
+            return constant((array.astype(np.float64) / step).astype(np.float32))
         made = self.producer.get(expr)
         if made is None or made.op.name not in SHRUNK:
             return None

@@ -1,5 +1,6 @@
 """compiler/kernels/arithmetic.py: sums of products of integers, exactly, over the whole range."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -7,9 +8,10 @@ import pytest
 from tvm import relax
 
 import targets
+from compiler import codegen
 from compiler.kernels.arithmetic import Pairs
 from targets import Profile
-from tests.compiler.kernels.harness import NARROW, WIDE, Sizes, check
+from tests.compiler.kernels.harness import NARROW, WIDE, Sizes, check, lowered
 from tests.compiler.kernels.references import conv2d
 
 R = relax.op
@@ -62,3 +64,24 @@ def test_vectors_are_as_wide_as_the_target_multiplies() -> None:
     assert [Pairs.of(p).parts for p in (NARROW, WIDE)] == [1, 2]
     assert Pairs.of(targets.PROFILES["ml_c5"]).parts == 1
     assert Pairs.of(replace(NARROW, llvm=targets.PROFILES["ml_c5"].llvm)).parts == 1
+
+
+@pytest.mark.parametrize(
+    ("cpu", "used", "unused"),
+    [("skylake-avx512", "vpmaddwd", "vpdpwssd"), ("cascadelake", "vpdpwssd", "vpaddd")],
+)
+def test_sums_of_sixteen_are_one_instruction_where_the_cpu_has_it(
+    cpu: str, used: str, unused: str
+) -> None:
+    """Read, not run: this machine may have neither."""
+    wide = targets.PROFILES["ml_c5"]
+    profile = replace(wide, llvm={**wide.llvm, "mcpu": cpu})
+    weight = relax.const(np.ones((64, 64, 1, 1), np.int8))
+    made = lowered(
+        lambda a: R.nn.conv2d(a, weight, out_dtype="int32"),
+        [np.zeros((1, 64, 14, 14), np.int16)],
+        profile,
+    )
+    (name,) = (n for n, k in made.kernels.items() if k.work.operator == "neoc.conv2d")
+    text = codegen.build({name: made.kernels[name]}, profile).inspect_source("asm")
+    assert re.search(rf"{used}\s+%zmm", text) and not re.search(rf"{unused}\s+%zmm", text)
