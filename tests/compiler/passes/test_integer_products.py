@@ -58,7 +58,7 @@ def layer(x: relax.Expr, weight: Array, scale: float | Array, **sizes: object) -
 
 def quantise(y: Array, zero: int, scale: float, kind: str) -> Array:
     limits = np.iinfo(kind)
-    return np.clip(np.rint(y / scale) + zero, limits.min, limits.max).astype(kind)
+    return np.asarray(np.clip(np.rint(y / scale) + zero, limits.min, limits.max), kind)
 
 
 @pytest.mark.parametrize("kind", ["int8", "uint8"])
