@@ -14,6 +14,8 @@ from compiler.kernels.contraction import Contraction
 from compiler.kernels.conv2d import DirectConv
 from compiler.kernels.depthwise import Depthwise, Pool
 from compiler.kernels.elementwise import Elementwise, Empty, Pieces
+from compiler.kernels.forest_ranks import ForestRanks
+from compiler.kernels.forest_walk import ForestWalk
 from compiler.kernels.matmul import Matmul
 from compiler.kernels.recurrent import Recurrent
 from compiler.kernels.reduce import Reduce
@@ -45,6 +47,7 @@ FAMILIES: tuple[tuple[Template, ...], ...] = (
     (Resize(),),
     (Scan(),),
     (Scatter(),),
+    (ForestWalk(), ForestRanks()),
     (Pieces(),),
     (Transpose(),),
     (Elementwise(),),

@@ -19,7 +19,9 @@ import tvm_ffi
 from tvm import relax
 
 from frontends import onnx as importer
+from frontends.forest import Forest
 from frontends.model import Model
+from tests.compiler.kernels import forests
 from tests.compiler.kernels.references import recurrent
 
 Array = np.ndarray
@@ -61,6 +63,17 @@ def stand_in(cell: str) -> Callable[..., tvm.runtime.Tensor]:
 
 for cell in ("lstm", "gru", "rnn"):
     tvm_ffi.register_global_func(f"neoc.{cell}", stand_in(cell))
+
+
+def walked(
+    x: tvm.runtime.Tensor, words: tvm.runtime.Tensor, facts: Any, aggregate: str
+) -> tvm.runtime.Tensor:
+    made = Forest.unpacked(words.numpy())
+    outputs = int(made.targets.max(initial=0)) + made.leaves.shape[1]
+    return tvm.runtime.tensor(forests.walked(made, x.numpy(), outputs, aggregate))
+
+
+tvm_ffi.register_global_func("neoc.forest", walked)
 
 
 def calls(model: Model) -> list[str]:
