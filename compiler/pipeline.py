@@ -26,6 +26,7 @@ from compiler.passes.integer_products import integer_products
 from compiler.passes.join_parts import join_parts
 from compiler.passes.lower_operators import lower_operators
 from compiler.passes.lower_transposed import lower_transposed
+from compiler.passes.merge_moves import merge_moves
 from compiler.passes.open_windows import open_windows
 from compiler.passes.order_pools import order_pools
 from compiler.passes.pack_layout import pack_layout
@@ -61,7 +62,7 @@ def phases(profile: Profile) -> list[Phase]:
     )
     return [
         Phase("fold", tuple(map(each, fold))),
-        Phase("layout", (each(layout), each(open_windows))),
+        Phase("layout", (each(layout), each(open_windows), each(merge_moves))),
         Phase("fuse", (each(join), fuse)),
     ]
 

@@ -7,7 +7,7 @@
             scores = exp(scores - largest), total = their sum
             out = scores V / total
 
-Operands are read where they lie: neoc.attention(q, k, v[, mask], scale, sizes, views) has for each
+Operands are read where they lie: neoc.attention(q, k, v, *masks, scale, sizes, views) has for each
 of them where it begins and the elements from one to the next along (batch, head, row, element).
 The result is [batch, rows, heads, width], as what follows wants it.
 """
@@ -58,7 +58,7 @@ class Heads:
     depth: int
     width: int
     safe: bool
-    views: tuple[tuple[int, ...], ...]  # of q, k, v, mask: start and strides
+    views: tuple[tuple[int, ...], ...]  # of q, k, v, masks: start and strides
     scale: float
     lanes: int
 
@@ -161,7 +161,7 @@ class _Emitter:
                     )
 
     def _element(self, operand: int, row: Expr, at: Expr) -> Expr:
-        """An element of q, k, v or the mask, of this task's batch and head."""
+        """An element of q, k, v or a mask, of this task's batch and head."""
         start, *strides = self.shape.views[operand]
         place: Expr = tirx.const(start, "int32")
         for index, stride in zip((self.batch, self.head, row, at), strides, strict=True):
@@ -259,18 +259,20 @@ class _Emitter:
         """A row of scores to powers, in place, and one over their sum."""
         s, lanes = self.shape, self.shape.lanes
         whole, rest = divmod(s.keys, lanes)
-        lane = tirx.Var("lane", "int32")
         largest, total = registers(1, lanes), registers(1, lanes)
         slot = vector_at(0, lanes)
         T.buffer_store(largest, polynomials.like(self.scores[vector_at(0, lanes)], LEAST), [slot])
         T.buffer_store(total, polynomials.like(self.scores[vector_at(0, lanes)], 0.0), [slot])
-        if len(self.operands) > 3:
-            self._mask(start, row, lane)
+        with loop(whole) as p:
+            if whole:
+                self._raise(start, row, T.bind(p * lanes), largest)
         if rest:
+            column = tirx.const(whole * lanes, "int32")
             with loop(lanes - rest) as i:
                 T.buffer_store(self.scores, tirx.const(LEAST, "float32"), [start + s.keys + i])
-        with loop(whole + bool(rest)) as p:
-            value = self.scores[vector_at(start + p * lanes, lanes)]
+            with loop(rest) as i:
+                self._masked(start, row, column + i, 1)
+            value = self.scores[vector_at(start + column, lanes)]
             T.buffer_store(largest, tirx.max(value, largest[slot]), [slot])
         most = across(T.bind(largest[slot]), lanes, tirx.max)
         with loop(whole + bool(rest)) as p:
@@ -280,21 +282,25 @@ class _Emitter:
             T.buffer_store(total, total[slot] + power, [slot])
         T.buffer_store(self.totals, across(T.bind(total[slot]), lanes, SUM.combine), [r])
 
-    def _mask(self, start: Expr, row: Expr, lane: tirx.Var) -> None:
-        s, lanes = self.shape, self.shape.lanes
-        whole, rest = divmod(s.keys, lanes)
+    def _raise(self, start: Expr, row: Expr, column: Expr, largest: tirx.Buffer) -> None:
+        """A vector's largest elements so far."""
+        slot = vector_at(0, self.shape.lanes)
+        value = self._masked(start, row, column, self.shape.lanes)
+        T.buffer_store(largest, tirx.max(value, largest[slot]), [slot])
 
-        def add(column: Expr, count: int) -> None:
-            at = vector_at(start + column, count)
-            mask = self._element(3, row, column + lane if count > 1 else column)
-            T.buffer_store(self.scores, self.scores[at] + Evaluator(lane, count)(mask), [at])
-
-        if whole:
-            with loop(whole) as p:
-                add(T.bind(p * lanes), lanes)
-        if rest:
-            with loop(rest) as i:
-                add(T.bind(whole * lanes + i), 1)
+    def _masked(self, start: Expr, row: Expr, column: Expr, count: int) -> Expr:
+        """Scores with what is added to them, in place."""
+        at = vector_at(start + column, count)
+        lane = tirx.Var("lane", "int32")
+        value: Expr = self.scores[at]
+        for operand in range(3, len(self.operands)):
+            mask = self._element(operand, row, column + lane if count > 1 else column)
+            value = value + Evaluator(lane, count)(mask)
+        if len(self.operands) == 3:
+            return value
+        value = T.bind(value)
+        T.buffer_store(self.scores, value, [at])
+        return value
 
     def _store(self, value: Expr, total: Expr, row: Expr, column: Expr) -> None:
         s, lanes = self.shape, self.shape.lanes

@@ -207,6 +207,19 @@ def select(call: relax.Call, args: list[Value]) -> Value:
     return result(call, compute)
 
 
+def move(call: relax.Call, args: list[Value]) -> Callable[[Index], Index]:
+    """See passes/merge_moves.py."""
+    extents, order = (integers(a) for a in call.args[2:])
+    moved = tuple(extents[a] for a in order)
+
+    def index(i: Index) -> Index:
+        at = unravel(ravel(i, shape_of(call)), moved)
+        return unravel(ravel(tuple(at[order.index(a)] for a in range(len(order))), tuple(extents)),
+                       args[0].shape)  # fmt: skip
+
+    return index
+
+
 MOVES: dict[str, Operator] = {
     **{
         f"relax.{name}": reindexed(f)
@@ -228,6 +241,7 @@ MOVES: dict[str, Operator] = {
     "relax.one_hot": one_hot,
     "neoc.pack": pack,
     "neoc.unpack": unpack,
+    "neoc.move": reindexed(move),
     "neoc.select": select,
     "neoc.packed_resize": resize,
 }

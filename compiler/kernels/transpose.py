@@ -17,7 +17,7 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
 from compiler.kernels.emit import LINE, PARALLEL_WORK, bound, kernel, loop
-from compiler.kernels.operators import shape_of
+from compiler.kernels.operators import integers, shape_of
 from compiler.kernels.template import FIXED, Point, Space, Template
 from compiler.kernels.value import ZERO, Expr, unravel
 from compiler.kernels.workload import Workload, operands_of, operator_of
@@ -92,6 +92,9 @@ def _move(work: Workload) -> Move | None:
         shape = shape_of(call.args[0])
         order = call.attrs.axes or reversed(range(len(shape)))
         return Move.of(shape, tuple(int(a) for a in order))
+    if name == "neoc.move":
+        extents, moved = (integers(o) for o in operands_of(call)[1:])
+        return Move.of(tuple(extents), tuple(moved))
     if name == "neoc.pack":
         batch, channels, *image = shape_of(operands_of(call)[0])
         split = (batch, out[1], out[4], *image)

@@ -16,10 +16,11 @@ from numpy.lib.stride_tricks import as_strided
 from tvm import relax, tirx
 
 from compiler.kernels.operators import VIEWS, integers, shape_of
-from compiler.passes.rewriter import Rewriter, constant, number_of, own
+from compiler.kernels.workload import tensors_of
+from compiler.passes.rewriter import Rewriter, array_of, constant, number_of, own
 
 KINDS = ("float32", "float16")
-BENDS = ("relax.add", "relax.where", "relax.multiply", "relax.divide")  # scores before a softmax
+BENDS = tuple(f"relax.{n}" for n in ("add", "where", "multiply", "divide"))  # before a softmax
 LARGE = -1e30  # what a mask puts in place of a score: absorbs any score that it is added to
 
 
@@ -72,7 +73,7 @@ class _Finder(Rewriter):
         found = self._scores(softmax.args[0], name)
         if found is None:
             return None
-        product, scale, mask = found
+        product, scale, masks = found
         query, key = product.args
         if any(len(shape_of(x)) != 4 or shape_of(x)[:2] != shape_of(call)[:2]
                for x in (query, key, values)):  # fmt: skip
@@ -83,7 +84,7 @@ class _Finder(Rewriter):
         scale *= q.factor * k.factor
         if v.factor != 1.0:
             return None
-        return self._emitted(call, product, (q, k, v), scale, mask, safe, name)
+        return self._emitted(call, product, (q, k, v), scale, masks, safe, name)
 
     def _emitted(
         self,
@@ -91,7 +92,7 @@ class _Finder(Rewriter):
         product: relax.Call,
         views: tuple[_View, ...],
         scale: float,
-        mask: relax.Expr | None,
+        masks: list[relax.Expr],
         safe: bool,
         name: str,
     ) -> relax.Expr:
@@ -100,7 +101,7 @@ class _Finder(Rewriter):
         roots = {v.root: self._wide(v.root, name) for v in views}
         operands = [roots[v.root] for v in views]
         numbers = [n for v in views for n in (v.start, *v.strides)]
-        if mask is not None:
+        for mask in masks:
             operands.append(mask)
             numbers += [0, *_broadcast_strides(shape_of(mask), shape_of(product))]
         sizes = [batch, heads, rows, keys, depth, width, int(safe)]
@@ -139,26 +140,51 @@ class _Finder(Rewriter):
 
     def _scores(
         self, expr: relax.Expr, name: str
-    ) -> tuple[relax.Call, float, relax.Expr | None] | None:
-        """The product behind the scores, their factor, and the sum of what is added to them."""
-        scale, mask = 1.0, None
+    ) -> tuple[relax.Call, float, list[relax.Expr]] | None:
+        """The product behind the scores, their factor, and what is added to them."""
+        scale, full = 1.0, shape_of(expr)
+        masks: list[relax.Expr] = []
         for _ in range(8):
             expr = self._unrounded(expr)
             call = self.producer.get(expr) if isinstance(expr, relax.Var) else None
             if call is None:
                 return None
             if call.op.name == "relax.matmul":
-                return call, scale, mask
+                return (call, scale, masks) if shape_of(call) == full else None
+            if call.op.name in VIEWS:
+                expr = call.args[0]
+                continue
             factor = _factor(call)
             if factor is not None:
                 expr, scale = factor[0], scale * factor[1]
                 continue
             term = self._term(call, name) if scale == 1.0 else None
-            if term is None:
+            mask = self._mask(term[1], shape_of(call), full, name) if term else None
+            if term is None or mask is None:
                 return None
-            expr, added = term[0], self._wide(term[1], name)
-            mask = added if mask is None else self.emit(relax.op.add(mask, added), name)
+            expr = term[0]
+            masks.append(self._wide(mask, name))
         return None
+
+    def _mask(
+        self, mask: relax.Expr, shape: tuple[int, ...], full: tuple[int, ...], name: str
+    ) -> relax.Expr | None:
+        """What is added to scores in `shape`, for scores in the shape `full`."""
+        if shape == full:
+            return mask
+        groups = _groups(shape, full)
+        if groups is None:
+            return None
+        own_shape = (1,) * (len(shape) - len(shape_of(mask))) + shape_of(mask)
+        wide = [math.prod(shape[a] for a in g) if any(own_shape[a] > 1 for a in g) else 1
+                for g in groups]  # fmt: skip
+        spread = [shape[a] if w > 1 else 1 for g, w in zip(groups, wide, strict=True) for a in g]
+        array = array_of(mask)
+        if array is not None:
+            return constant(np.broadcast_to(array.reshape(own_shape), spread).reshape(wide))
+        if tuple(spread) != own_shape:
+            mask = self.emit(relax.op.broadcast_to(mask, spread), name)
+        return self.emit(relax.op.reshape(mask, wide), name)
 
     def _term(self, call: relax.Call, name: str) -> tuple[relax.Expr, relax.Expr] | None:
         """The scores and what is added to them."""
@@ -179,12 +205,13 @@ class _Finder(Rewriter):
 
     def _is_score(self, expr: relax.Expr) -> bool:
         """Whether a product stands behind element-wise calls."""
-        call = self._made_by(self._unrounded(expr), "relax.matmul", *BENDS)
+        call = self._made_by(self._unrounded(expr), "relax.matmul", *BENDS, *VIEWS)
         for _ in range(8):
             if call is None or call.op.name == "relax.matmul":
                 return call is not None
-            behind = [self._made_by(self._unrounded(a), "relax.matmul", *BENDS)
-                      for a in call.args if shape_of(a) == shape_of(call)]  # fmt: skip
+            behind = [self._made_by(self._unrounded(a), "relax.matmul", *BENDS, *VIEWS)
+                      for a in tensors_of(call)
+                      if math.prod(shape_of(a)) == math.prod(shape_of(call))]  # fmt: skip
             call = next((b for b in behind if b is not None), None)
         return False
 
@@ -259,6 +286,20 @@ def _factor(call: relax.Call) -> tuple[relax.Expr, float] | None:
         number = number_of(call.args[1])
         return (call.args[0], 1.0 / number) if number else None
     return None
+
+
+def _groups(shape: tuple[int, ...], full: tuple[int, ...]) -> list[list[int]] | None:
+    """The axes of `shape` that make each axis of `full`, if these are whole axes."""
+    groups: list[list[int]] = []
+    axes = list(range(len(shape)))
+    for extent in full:
+        group: list[int] = []
+        while axes and (math.prod(shape[a] for a in group) < extent or shape[axes[0]] == 1):
+            group.append(axes.pop(0))
+        if math.prod(shape[a] for a in group) != extent:
+            return None
+        groups.append(group)
+    return groups
 
 
 def _broadcast_strides(shape: tuple[int, ...], full: tuple[int, ...]) -> list[int]:

@@ -35,7 +35,8 @@ def emitted(heads: int, scale: float, q: relax.Var, k: relax.Var, v: relax.Var,
 
     factor = relax.const(np.float32(scale))
     scores = R.matmul(R.multiply(split(q, [0, 2, 1, 3]), factor), split(k, [0, 2, 3, 1]))
-    scores = R.add(scores, mask[0]) if mask else scores
+    for added in mask:
+        scores = R.add(scores, added)
     joined = R.matmul(R.nn.softmax(scores, -1), split(v, [0, 2, 1, 3]))
     return R.reshape(R.permute_dims(joined, [0, 2, 1, 3]), [int(n) for n in q.ty.shape])
 
@@ -49,6 +50,16 @@ def test_attention_of_heads(masks: tuple[int, int, int] | None, seed: int | None
     want = attention(q, k, v, mask, HEADS, 0.4)
     names = check(lambda *x: emitted(HEADS, 0.4, *x), got, want, seeds=[seed], tolerance=1e-5)
     assert names == ["attention"]
+
+
+@pytest.mark.parametrize("keys", [16, 21])
+def test_masks_of_several_shapes_add_up(keys: int) -> None:
+    q, k, v = (values((2, n, HEADS * 8), seed=n) for n in (9, keys, keys))
+    masks = [values((1, HEADS, 9, keys)), values((2, 1, 9, keys), seed=3), values((2, 1, 1, keys))]
+    want = attention(q, k, v, masks[0] + masks[1] + masks[2], HEADS, 0.4)
+    got = [q, k, v, *masks]
+    check(lambda *x: emitted(HEADS, 0.4, *x), got, want,
+          profiles=[NARROW, WIDE], tolerance=1e-5)  # fmt: skip
 
 
 @settings(max_examples=8, deadline=None)

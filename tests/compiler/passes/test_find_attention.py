@@ -7,7 +7,8 @@ from tvm import relax
 from compiler.kernels.operators import integers, number
 from compiler.kernels.workload import operator_of
 from compiler.passes.find_attention import find_attention
-from tests.compiler.kernels.harness import Emit, main_of
+from compiler.passes.rewriter import array_of
+from tests.compiler.kernels.harness import Emit, main_of, values
 
 R = relax.op
 X = np.zeros((2, 5, 3 * 24), np.float32)
@@ -56,6 +57,30 @@ def test_a_mask_that_selects_is_added() -> None:
     where, attention, back = calls(emit, X, keep)
     assert [operator_of(c) for c in (where, back)] == ["relax.where", "relax.permute_dims"]
     assert integers(attention.args[-1])[-5:] == [0, 0, 0, 5, 1]
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_mask_for_each_window_is_added_where_windows_are_an_axis(batch: int) -> None:
+    windows, full = 3, (batch * 3, 4, 5, 5)
+    mask = values((1, windows, 1, 5, 5))
+
+    def emit(x: relax.Var, bias: relax.Var) -> relax.Expr:
+        split = R.permute_dims(R.reshape(x, (batch * windows, 5, 3, 4, 6)), [2, 0, 3, 1, 4])
+        q, k, v = (
+            R.reshape(R.strided_slice(split, [0], [n], [n + 1]), (*full[:3], 6)) for n in range(3)
+        )
+        scores = R.add(R.matmul(q, R.permute_dims(k, [0, 1, 3, 2])), bias)
+        shifted = R.add(R.reshape(scores, (batch, windows, *full[1:])), relax.const(mask))
+        return R.matmul(R.nn.softmax(R.reshape(shifted, full), -1), v)
+
+    x = np.zeros((batch * windows, 5, 72), np.float32)
+    attention, _ = calls(emit, x, np.zeros((1, 4, 5, 5), np.float32))
+    assert operator_of(attention) == "neoc.attention"
+    (of_windows,) = (array_of(a) for a in attention.args[1:] if array_of(a) is not None)
+    np.testing.assert_array_equal(
+        of_windows, np.tile(mask, (batch, 1, 1, 1, 1)).reshape(-1, 1, 5, 5)
+    )
+    assert integers(attention.args[-1])[-10:] == [0, 25, 0, 5, 1, 0, 0, 25, 5, 1]
 
 
 @pytest.mark.parametrize("value", [-1e4, 1.0])
