@@ -30,7 +30,7 @@ import frontends
 import targets
 from compiler import abi, build, codegen, pipeline, plan, plan_source
 from compiler.lowered import Lowered
-from frontends.model import Model, ModelError
+from frontends.model import Model, ModelError, cut
 from frontends.onnx import members
 from targets import Profile
 
@@ -108,7 +108,7 @@ class Prepared(BackendRep):
         if self._loaded is None or not self._loaded.fits(feed):
             self._loaded = load(self._model, feed)
         session, constants = self._loaded.session, self._loaded.constants
-        answers = session.run({n: v for n, v in feed.items() if n not in constants})
+        answers = cut(session.run({n: v for n, v in feed.items() if n not in constants}))
         return tuple(
             answers[o.name] if o.name in answers else [answers[n] for n in members(o.name, answers)]
             for o in self._model.graph.output

@@ -133,13 +133,14 @@ def run(
 
     from compiler import abi
     from compiler import run as runner
+    from frontends.model import cut
 
     with runner.unpack(artifact) as unpacked:
         runner.check_cpu(unpacked)
         feeds = runner.read_inputs(unpacked, _named_files(inputs))
         [results] = abi.run_apart(unpacked.folder, [feeds])
     output.mkdir(parents=True, exist_ok=True)
-    for name, array in results.items():
+    for name, array in cut(results).items():
         path = output / f"{name.replace('/', '_')}.npy"
         np.save(path, array)
         print(f"{name} {array.dtype}{list(array.shape)} {path}")

@@ -3,13 +3,26 @@
 A front end raises `ModelError` for anything that is wrong with the client's model or input shapes.
 """
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import tvm
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 # The shapes a client asks for: by input name, or in the order of the model's inputs. -1 is unknown.
 DataInputConfig = dict[str, tuple[int, ...]] | list[tuple[int, ...]]
+
+
+SHAPE = ":shape"
+
+
+def shape_name(output: str) -> str:
+    """The output that holds the shape of another one, int64, where only the data decide it."""
+    return output + SHAPE
 
 
 class ModelError(Exception):
@@ -27,10 +40,34 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Signature:
-    """Inputs and outputs in the order of the model's own file."""
+    """Inputs and outputs in the order of the model's own file. An output of a size that only the
+    data decide is as large as it may become, with zeros behind what there is; an output named by
+    `shape_name`, behind all others, says how much that is.
+    """
 
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
+
+    @property
+    def own(self) -> tuple[Tensor, ...]:
+        """The outputs that the model itself has."""
+        names = {tensor.name for tensor in self.outputs}
+        return tuple(t for t in self.outputs if not _is_shape(t.name, names))
+
+
+def cut(outputs: Mapping[str, Array]) -> dict[str, Array]:
+    """The outputs that the model itself has, each of its shape at run time."""
+    own = {n: a for n, a in outputs.items() if not _is_shape(n, outputs)}
+    return {
+        n: a[tuple(slice(int(d)) for d in outputs[shape_name(n)])]
+        if shape_name(n) in outputs
+        else a
+        for n, a in own.items()
+    }
+
+
+def _is_shape(name: str, names: Collection[str]) -> bool:
+    return name.endswith(SHAPE) and name.removesuffix(SHAPE) in names
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from compiler.kernels.elementwise import Elementwise, Empty, Pieces
 from compiler.kernels.forest_ranks import ForestRanks
 from compiler.kernels.forest_walk import ForestWalk
 from compiler.kernels.matmul import Matmul
+from compiler.kernels.order import Order, Places
 from compiler.kernels.recurrent import Recurrent
 from compiler.kernels.reduce import Reduce
 from compiler.kernels.resize import Resize
@@ -24,6 +25,7 @@ from compiler.kernels.rows import Rows
 from compiler.kernels.scan import Scan
 from compiler.kernels.scatter import Scatter
 from compiler.kernels.search import Choice
+from compiler.kernels.suppress import Suppress
 from compiler.kernels.template import Schedule, Template
 from compiler.kernels.transpose import Transpose
 from compiler.kernels.winograd import Winograd
@@ -44,6 +46,9 @@ FAMILIES: tuple[tuple[Template, ...], ...] = (
     (Rows(),),
     (Columns(),),
     (Choice(),),
+    (Order(),),
+    (Places(),),
+    (Suppress(),),
     (Resize(),),
     (Scan(),),
     (Scatter(),),

@@ -26,6 +26,7 @@ from frontends.layers import layer_of
 ABSORBS_PRODUCERS = {
     *(f"relax.{name}" for name in ("sum", "mean", "max", "min", "prod", "concat")),
     *(f"relax.nn.{name}" for name in ("pad", "softmax", "log_softmax")),
+    "neoc.places",
 }
 NO_KERNELS = (*VIEWS, *PLACED, *REGIONS)
 LOOKUPS = ("relax.take", "relax.gather_elements", "relax.gather_nd")

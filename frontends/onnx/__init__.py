@@ -16,8 +16,9 @@ from onnx import helper
 from onnx.onnx_pb import ModelProto, TensorProto, TypeProto, ValueInfoProto
 from tvm import relax
 
-from frontends.model import DataInputConfig, Model, ModelError, Signature, Tensor
+from frontends.model import DataInputConfig, Model, ModelError, Signature, Tensor, shape_name
 from frontends.onnx import graph as graphs
+from frontends.onnx import padded
 from frontends.onnx.builder import Builder, Value, dtype, shape
 from frontends.onnx.convert import Converter, Scope
 
@@ -203,12 +204,22 @@ def _convert(
             made = [
                 tensor for o in proto.graph.output for tensor in _tensors(o.name, scope[o.name])
             ]
+            made = _measured(builder, made)
             _check_outputs(made)
             output = block.emit_output(relax.Tuple([builder.const(v) for _, v in made]))
         block.emit_func_output(output)
     converter.check()
     module = tvm.IRModule({"main": block.get()["main"], **converter.regions})
     return module, tuple(Tensor(name, shape(v), dtype(v)) for name, v in made)
+
+
+def _measured(b: Builder, made: list[tuple[str, Value]]) -> list[tuple[str, Value]]:
+    """What is padded has zeros there, and its shape at run time among the outputs behind."""
+    names = {name for name, _ in made}
+    if clash := [name for name in names if shape_name(name) in names]:
+        raise ModelError(f"outputs '{clash[0]}' and '{shape_name(clash[0])}': rename the latter")
+    sizes = [(shape_name(n), padded.sizes(b, v)) for n, v in made if b.lengths(v)]
+    return [(n, padded.seen(b, v)) for n, v in made] + sizes
 
 
 def _check_outputs(made: list[tuple[str, Value]]) -> None:

@@ -6,7 +6,7 @@ become Relax constants of the variable's dtype.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,6 +18,9 @@ from frontends.onnx.graph import DTYPES, NARROW, Array, Node
 
 Value: TypeAlias = Array | relax.Expr
 Operand: TypeAlias = Value | int | float | bool
+
+# Of a value of a size that only the data decide: its lengths at run time, int64, by their axes.
+Lengths: TypeAlias = Mapping[int, relax.Expr]
 
 # How op modules declare themselves: name -> function, or its versions by first opset.
 Function: TypeAlias = Callable[..., Any]
@@ -91,6 +94,8 @@ class Builder:
         self.node: Node
         self._constants: dict[int, tuple[Array, relax.Expr]] = {}
         self._dequantised: set[int] = set()
+        self._lengths: dict[relax.Var, Lengths] = {}
+        self._once: dict[tuple[object, ...], Any] = {}
 
     def __call__(self, op: Callable[..., Any], *operands: Operand, **attrs: Any) -> relax.Var:
         known = [dtype(v) for v in operands if not isinstance(v, (bool, int, float))]
@@ -147,6 +152,23 @@ class Builder:
     def wants(self, index: int) -> bool:
         """Whether anybody named the node's output at `index`."""
         return index < len(self.node.outputs) and bool(self.node.outputs[index])
+
+    def once(self, key: tuple[object, ...], make: Callable[[], Any]) -> Any:
+        """What `make` gave for this key the first time."""
+        if key not in self._once:
+            self._once[key] = make()
+        return self._once[key]
+
+    def padded(self, x: Value, lengths: Lengths) -> Value:
+        """x, of which only the first elements along some axes are to be seen."""
+        if lengths:
+            assert isinstance(x, relax.Var)
+            self._lengths[x] = lengths
+        return x
+
+    def lengths(self, x: Value | None) -> Lengths:
+        """None but for what is padded."""
+        return self._lengths.get(x, {}) if isinstance(x, relax.Var) else {}
 
     def reshape(self, x: Value, to: Sequence[int]) -> Value:
         if shape(x) == tuple(to):

@@ -79,6 +79,8 @@ class _Regions:
         return self.converter.builder
 
     def convert(self, inputs: Sequence[Value | None]) -> Outputs:
+        if any(map(self.b.lengths, inputs)):
+            raise ModelError("one of its inputs has a size that only the data decide")
         if self.node.op == "If":
             return self._branches(inputs[0])
         if self.node.op == "Scan":
@@ -101,6 +103,8 @@ class _Regions:
         scope = {**self.scope, **(given or {})}
         read = [v for name in graphs.names_read(graph) for v in _members(scope.get(name))]
         outer = [v for v in read if isinstance(v, relax.Var) and v not in {*params}]
+        if any(map(self.converter.builder.lengths, outer)):
+            raise ModelError("its graphs read a value of a size that only the data decide")
         captured = {v: relax.Var(v.name, v.ty) for v in outer}
         scope = {name: _renamed(value, captured) for name, value in scope.items()}
         block, outside = relax.BlockBuilder(), self.converter.builder

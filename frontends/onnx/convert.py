@@ -14,17 +14,15 @@ from onnx.onnx_pb import AttributeProto, FunctionProto, GraphProto, TypeProto
 from tvm import relax
 
 from frontends.model import ModelError
-from frontends.onnx import control, ops
+from frontends.onnx import control, ops, padded
 from frontends.onnx import graph as graphs
-from frontends.onnx.builder import Builder, Value, dtype, shape, size
+from frontends.onnx.builder import Builder, Function, Value, dtype, shape, size
 from frontends.onnx.fold import fold, foldable
-from frontends.onnx.graph import NARROW, Array, Node
+from frontends.onnx.graph import NARROW, WIDE, Array, Node
 from frontends.onnx.ops.quantized import dequantize
 
 MAX_ELEMENTS = 2**31 - 1  # kernels index with 32-bit integers
 
-# What a narrow type is computed in: it holds all its numbers.
-WIDE = {kind: "int32" if "int" in kind else "float32" for kind in NARROW}
 # Operators that compute nothing, or know the narrow types themselves.
 AS_IS = frozenset(
     "BitCast Cast CastLike Concat DequantizeLinear Expand Flatten Gather Identity Optional "
@@ -129,12 +127,24 @@ class Converter:
         function = ops.find(node.domain, node.op, version)
         if function is None:
             return self._body(node, inputs, opsets)
+
+        def plain(given: Sequence[Value | None]) -> Sequence[Value]:
+            return self._call(function, node, given, version)
+
+        if any(padded.is_padded(self.builder, v) for v in inputs):
+            return padded.convert(padded.Operator(self.builder, node, plain), inputs)
+        return plain(inputs)
+
+    def _call(
+        self, function: Function, node: Node, inputs: Sequence[Value | None], version: int
+    ) -> Sequence[Value]:
         wide, narrow = self._widened(node, inputs, version)
         made = _all_wanted(node, _call(function, self.builder, wide, node.attributes))
-        return [
-            v if isinstance(v, list) else _bounded(self.builder.cast(v, narrow(i) or dtype(v)))
-            for i, v in enumerate(made)
-        ]
+        return [v if isinstance(v, list) else self._cast(v, narrow(i)) for i, v in enumerate(made)]
+
+    def _cast(self, value: Value, narrow: str) -> Value:
+        made = _bounded(self.builder.cast(value, narrow or dtype(value)))
+        return self.builder.padded(made, self.builder.lengths(value))
 
     def _keep_integers(
         self, node: Node, inputs: Sequence[Value | None], folded: Sequence[Array]

@@ -34,6 +34,8 @@ NARROW = frozenset(
     "bfloat16 float8_e4m3fn float8_e4m3fnuz float8_e5m2 float8_e5m2fnuz float8_e8m0fnu "
     "float4_e2m1fn int2 int4 uint2 uint4".split()
 )
+# What a narrow type is computed in: it holds all its numbers.
+WIDE = {kind: "int32" if "int" in kind else "float32" for kind in NARROW}
 DTYPES = NARROW | frozenset(
     "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64".split()
 )

@@ -68,9 +68,4 @@ OPS: Table = {
     "MelWeightMatrix": decided(
         "num_mel_bins", "dft_length", "sample_rate", "lower_edge_hertz", "upper_edge_hertz"
     ),
-    "NonMaxSuppression": decided(
-        "boxes", "scores", "max_output_boxes_per_class", "iou_threshold", "score_threshold"
-    ),
-    "NonZero": decided("the input"),
-    "Unique": decided("the input"),
 }

@@ -127,15 +127,7 @@ def _top_k(b: Builder, x: Value, k: int, axis: int, largest: bool) -> tuple[Valu
     return b.fields(both, 2)
 
 
-def compress(b: Builder, x: Value, condition: Value, *, axis: int | None = None) -> Value:
-    picked = np.flatnonzero(constant(condition, "condition"))
-    if axis is None:
-        return b.take(b.reshape(x, (int(np.prod(shape(x))),)), picked, 0)
-    return b.take(x, picked, axis_of(axis, rank(x)))
-
-
 OPS: Table = {
-    "Compress": compress,
     "Gather": gather,
     "GatherElements": gather_elements,
     "GatherND": gather_nd,

@@ -163,3 +163,34 @@ def _step(
     pi, po, pf = extra or [np.zeros(1)] * 3
     c = act(0, f + pf * c) * c + act(0, i + pi * c) * act(1, g)
     return [act(0, o + po * c) * FUNCTIONS[names[2]](c), c]
+
+
+def suppressed(
+    boxes: Array, scores: Array, limit: Array, overlap: Array, threshold: Array, how: Sequence[int]
+) -> Array:
+    """NonMaxSuppression's boxes by image and class, in the order in which they are chosen."""
+    most, centred, filtered = (int(v) for v in how)
+    if centred:
+        middle, half = boxes[..., :2], boxes[..., 2:] / np.float32(2)
+        corners = np.concatenate([middle - half, middle + half], -1)
+    else:
+        low, high = boxes[..., :2], boxes[..., 2:]
+        corners = np.concatenate([np.minimum(low, high), np.maximum(low, high)], -1)
+    found = np.full((*scores.shape[:2], most), -1)
+    for image, group in np.ndindex(*scores.shape[:2]):
+        row, kept = scores[image, group], list[int]()
+        for n in np.argsort(-row, kind="stable"):
+            if len(kept) == min(most, limit[0]) or (filtered and not row[n] > threshold[0]):
+                break
+            if not any(_shared(corners[image, n], corners[image, k]) > overlap[0] for k in kept):
+                kept.append(int(n))
+        found[image, group, : len(kept)] = kept
+    return found
+
+
+def _shared(a: Array, b: Array) -> float:
+    """What two boxes share of both together; 0 of an empty one."""
+    sides = np.maximum(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0)
+    areas = [np.prod(c[2:] - c[:2]) for c in (a, b)]
+    whole = areas[0] + areas[1] - np.prod(sides)
+    return float(np.prod(sides) / whole) if min(areas) > 0 and whole > 0 else 0.0

@@ -20,9 +20,9 @@ from tvm import relax
 
 from frontends import onnx as importer
 from frontends.forest import Forest
-from frontends.model import Model
+from frontends.model import Model, cut
 from tests.compiler.kernels import forests
-from tests.compiler.kernels.references import recurrent
+from tests.compiler.kernels.references import recurrent, suppressed
 
 Array = np.ndarray
 Agrees = Callable[..., Model]
@@ -61,8 +61,26 @@ def stand_in(cell: str) -> Callable[..., tvm.runtime.Tensor]:
     return call
 
 
+def array(function: Callable[..., Array]) -> Callable[..., tvm.runtime.Tensor]:
+    """numpy's definition of another one."""
+
+    def call(*operands: Any) -> tvm.runtime.Tensor:
+        tensors = [o.numpy() if isinstance(o, tvm.runtime.Tensor) else o for o in operands]
+        return tvm.runtime.tensor(function(*tensors).astype(np.int64))
+
+    return call
+
+
+def places(mask: Array) -> Array:
+    found = np.flatnonzero(mask)
+    return np.pad(found, (0, mask.size - found.size))
+
+
 for cell in ("lstm", "gru", "rnn"):
     tvm_ffi.register_global_func(f"neoc.{cell}", stand_in(cell))
+tvm_ffi.register_global_func("neoc.places", array(places))
+tvm_ffi.register_global_func("neoc.order", array(lambda rows: np.lexsort(rows.T[::-1])))
+tvm_ffi.register_global_func("neoc.suppress", array(suppressed))
 
 
 def walked(
@@ -152,16 +170,13 @@ def agrees(load: Load) -> Agrees:
         inputs = {i.name: filled(i) for i in proto.graph.input if i.name not in stored}
         inputs |= feeds or {}
         wanted = reference(proto, inputs)
-        results = execute(model, inputs)
-        for tensor, got, want in zip(model.signature.outputs, results, wanted, strict=True):
-            assert (
-                (tensor.shape, tensor.dtype)
-                == (want.shape, str(want.dtype))
-                == (
-                    got.shape,
-                    str(got.dtype),
-                )
-            )
+        names = [tensor.name for tensor in model.signature.outputs]
+        results = dict(zip(names, execute(model, inputs), strict=True))
+        for tensor in model.signature.outputs:
+            got = results[tensor.name]
+            assert (tensor.shape, tensor.dtype) == (got.shape, str(got.dtype))
+        for got, want in zip(cut(results).values(), wanted, strict=True):
+            assert (got.shape, got.dtype) == (want.shape, want.dtype)
             np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance)
         return model
 
