@@ -7,7 +7,7 @@ become Relax constants of the variable's dtype.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import tvm
@@ -18,6 +18,8 @@ from frontends.onnx.graph import DTYPES, NARROW, Array, Node
 
 Value: TypeAlias = Array | relax.Expr
 Operand: TypeAlias = Value | int | float | bool
+
+Made = TypeVar("Made")
 
 # Of a value of a size that only the data decide: its lengths at run time, int64, by their axes.
 Lengths: TypeAlias = Mapping[int, relax.Expr]
@@ -153,11 +155,12 @@ class Builder:
         """Whether anybody named the node's output at `index`."""
         return index < len(self.node.outputs) and bool(self.node.outputs[index])
 
-    def once(self, key: tuple[object, ...], make: Callable[[], Any]) -> Any:
+    def once(self, key: tuple[object, ...], make: Callable[[], Made]) -> Made:
         """What `make` gave for this key the first time."""
         if key not in self._once:
             self._once[key] = make()
-        return self._once[key]
+        made: Made = self._once[key]
+        return made
 
     def padded(self, x: Value, lengths: Lengths) -> Value:
         """x, of which only the first elements along some axes are to be seen."""
