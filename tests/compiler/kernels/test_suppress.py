@@ -14,14 +14,14 @@ from tests.compiler.kernels.references import suppressed
 
 def agrees(profile: Profile, boxes: Array, scores: Array, limit: int, *how: int) -> None:
     """Scores of one digit: many are equal."""
-    given = [boxes, scores, np.array([limit], np.int64)]
-    given += [np.array([v], np.float32) for v in (0.3, 0.25)]
+    overlap, threshold = (np.array([v], np.float32) for v in (0.3, 0.25))
+    most = np.array([limit], np.int64)
     settings_ = relax.ShapeExpr(how)
     shape = (*scores.shape[:2], how[0])
-    wanted = suppressed(*given, how)  # type: ignore[arg-type]  # a list of five
+    wanted = suppressed(boxes, scores, most, overlap, threshold, how)
     check(
         lambda *a: own("neoc.suppress", [*a, settings_], shape, "int64"),
-        given,
+        [boxes, scores, most, overlap, threshold],
         wanted,
         profiles=[profile],
     )
