@@ -14,9 +14,11 @@ from frontends.onnx.ops import (
     fold_back,
     fourier,
     generate,
+    grams,
     index,
     linear,
     norm,
+    optimizer,
     pool,
     quantized,
     ranged,
@@ -50,6 +52,7 @@ OPS = {
         elementwise.OPS,
         fold_back.OPS,
         generate.OPS,
+        grams.OPS,
         index.OPS,
         linear.OPS,
         norm.OPS,
@@ -66,6 +69,7 @@ OPS = {
         structure.OPS,
     ),
     "ai.onnx.ml": merge(classical.OPS, trees.OPS),
+    "ai.onnx.preview.training": merge(optimizer.OPS),
 }
 
 

@@ -185,11 +185,16 @@ def agrees(load: Load) -> Agrees:
 
 @pytest.fixture
 def classical(tmp_path: Path) -> Callable[..., None]:
-    """Assert that one operator of ai.onnx.ml gives what the standard's evaluator or ONNX Runtime
-    does."""
+    """Assert that one operator of another domain gives what the standard's evaluator or ONNX
+    Runtime does."""
 
     def classical(
-        op: str, inputs: list[Array], attributes: dict[str, object], version: int = 4
+        op: str,
+        inputs: list[Array],
+        attributes: dict[str, object],
+        version: int = 4,
+        domain: str = "ai.onnx.ml",
+        results: int = 0,
     ) -> None:
         names = [f"x{n}" for n in range(len(inputs))]
         kinds = [onnx.helper.np_dtype_to_tensor_dtype(x.dtype) for x in inputs]
@@ -201,13 +206,13 @@ def classical(tmp_path: Path) -> Callable[..., None]:
             k: numpy_helper.from_array(v, k) if isinstance(v, np.ndarray) else v
             for k, v in attributes.items()
         }
-        schema = onnx.defs.get_schema(op, version, "ai.onnx.ml")
-        made = [f"y{n}" for n in range(len(schema.outputs))]
-        node = onnx.helper.make_node(op, names, made, domain="ai.onnx.ml", **known)
+        schema = onnx.defs.get_schema(op, version, domain)
+        made = [f"y{n}" for n in range(results or len(schema.outputs))]
+        node = onnx.helper.make_node(op, names, made, domain=domain, **known)
         graph = onnx.helper.make_graph(
             [node], "g", given, [onnx.ValueInfoProto(name=n) for n in made]
         )
-        opsets = [onnx.helper.make_opsetid("ai.onnx.ml", version), onnx.helper.make_opsetid("", 21)]
+        opsets = [onnx.helper.make_opsetid(domain, version), onnx.helper.make_opsetid("", 21)]
         proto = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=10)
         path = tmp_path / "model.onnx"
         onnx.save(proto, path)
