@@ -5,7 +5,8 @@ ONNX can drive artifacts for this machine.
     globals().update(BackendTest(NeocBackend, __name__).test_cases)
 
 Shapes are static, so a model is compiled when its first inputs come. An input that decides a shape
-is a constant of the artifact; so is one without elements, which has only one value.
+is a constant of the artifact; so is one without elements, which has only one value: an empty
+tensor or sequence, or an optional value that is none.
 """
 
 from __future__ import annotations
@@ -102,8 +103,6 @@ class Prepared(BackendRep):
         and the importer says what it thinks of it."""
         if not isinstance(inputs, Mapping):
             inputs = dict(zip(self._names, inputs, strict=False))
-        if absent := [n for n, v in inputs.items() if v is None]:
-            raise ModelError(f"input '{absent[0]}' is an optional value without an element")
         feed = {n: np.asarray(v) for n, v in _tensors(inputs) if isinstance(v, TENSORS)}
         if self._loaded is None or not self._loaded.fits(feed):
             self._loaded = load(self._model, feed)
@@ -191,10 +190,30 @@ def _import(proto: onnx.ModelProto, feed: Arrays, constants: Arrays, folder: Pat
     copy = onnx.ModelProto()
     copy.CopyFrom(proto)
     copy.graph.initializer.extend(numpy_helper.from_array(v, n) for n, v in constants.items())
+    _make_empty(copy.graph, feed)
     path = folder / "model.onnx"
     path.write_bytes(copy.SerializeToString())
     shapes = {n: v.shape for n, v in feed.items() if n not in constants}
     return frontends.load("ONNX", path, json.dumps(shapes) if shapes else None)
+
+
+def _make_empty(graph: onnx.GraphProto, feed: Arrays) -> None:
+    """Sequences and optional values of which nothing is given are made by nodes instead."""
+    known = {*feed, *(t.name for t in graph.initializer)}
+    for value in list(graph.input):
+        kind = value.type.WhichOneof("value")
+        if value.name in known or any(members(value.name, known)):
+            continue
+        if kind == "sequence_type":
+            element = value.type.sequence_type.elem_type.tensor_type.elem_type
+            node = helper.make_node("SequenceEmpty", [], [value.name], dtype=element)
+        elif kind == "optional_type":
+            held = value.type.optional_type.elem_type
+            node = helper.make_node("Optional", [], [value.name], type=held)
+        else:
+            raise ModelError(f"input '{value.name}' is a tensor, and none is given")
+        graph.node.insert(0, node)
+        graph.input.remove(value)
 
 
 @functools.cache

@@ -260,14 +260,31 @@ class _Regions:
     # ---- Scan ----
 
     def _scan(self, inputs: Sequence[Value | None]) -> Outputs:
+        attributes = self.node.attributes
+        if self.opsets.get("", 1) >= 9:
+            turned = attributes.get("scan_input_directions", ())
+            return self._iterated(inputs, attributes.get("scan_input_axes", ()), turned)
+        lengths, *given = inputs  # before opset 9, every tensor had a batch in front
+        batches = [v for v in given if v is not None]
+        if lengths is not None or not batches or len(batches) < len(given):
+            raise ModelError("lengths for each sequence are not implemented: export the model anew")
+        rows = []
+        for number in range(shape(batches[0])[0]):
+            alone = [self.b.pick(v, [range(number, number + 1), *map(range, shape(v)[1:])])
+                     for v in batches]  # fmt: skip
+            alone = [self.b.reshape(v, shape(v)[1:]) for v in alone]
+            rows.append(self._iterated(alone, (), attributes.get("directions", ())))
+        columns = [[v for v in column if v is not None] for column in zip(*rows, strict=True)]
+        return [self._stacked(c) if len(c) == len(rows) else None for c in columns]
+
+    def _iterated(
+        self, inputs: Sequence[Value | None], axes: Sequence[int], turned: Sequence[int]
+    ) -> Outputs:
         """A loop over the elements that each iteration takes from what is scanned."""
-        if self.opsets.get("", 1) < 9:
-            raise ModelError("Scan is known from opset 9 on: export the model anew")
         attributes = self.node.attributes
         count = attributes["num_scan_inputs"]
         start, scanned = inputs[:-count], [v for v in inputs[-count:] if v is not None]
-        axes = attributes.get("scan_input_axes", (0,) * count)
-        turned = attributes.get("scan_input_directions", (0,) * count)
+        axes, turned = axes or (0,) * count, turned or (0,) * count
         axes = [axis_of(axis, len(shape(v))) for axis, v in zip(axes, scanned, strict=True)]
         lengths = {shape(v)[axis] for axis, v in zip(axes, scanned, strict=True)}
         if len(lengths) != 1:

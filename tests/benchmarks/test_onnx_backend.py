@@ -76,6 +76,12 @@ def test_sequences_go_in_and_come_out_as_lists() -> None:
     assert [np.array_equal(a, b) for a, b in zip(made, [X, X + 1, X], strict=True)] == [True] * 3
 
 
-def test_nothing_is_no_input() -> None:
-    with pytest.raises(ModelError, match="'x' is an optional value without an element"):
+def test_a_sequence_without_tensors_is_a_constant() -> None:
+    text = "g (seq(float[]) s, float[2,3] x) => (seq(float[]) t) { t = SequenceInsert(s, x) }"
+    (made,) = NeocBackend.prepare(model(text)).run([[], X])
+    assert len(made) == 1 and np.array_equal(made[0], X)
+
+
+def test_nothing_is_no_tensor() -> None:
+    with pytest.raises(ModelError, match="'x' is a tensor, and none is given"):
         NeocBackend.prepare(model("g (float[2] x) => (y) { y = Neg(x) }")).run([None])

@@ -64,7 +64,9 @@ def _half_pixel_symmetric(i: Array, a: Axis) -> Array:
 
 
 def _align_corners(i: Array, a: Axis) -> Array:
-    return i * (a.length - 1) / (a.output - 1) if a.output > 1 else np.zeros_like(i)
+    """The standard has the last corner where the scale puts it, if that is no whole length."""
+    width = a.output if a.exact else a.scale * a.length
+    return i * (a.length - 1) / (width - 1) if a.output > 1 else np.zeros_like(i)
 
 
 def _crop_and_resize(i: Array, a: Axis) -> Array:
@@ -281,11 +283,6 @@ def resize(
         extrapolation_value,
     )
     axes_of = {a: Axis(n, o, f, r) for a, n, o, f, r in rows}
-    if method.coordinates == "align_corners" and not all(a.exact for a in axes_of.values()):
-        raise ModelError(
-            "scales that give no whole lengths mean one thing with align_corners to the standard "
-            "and another to ONNX Runtime; give sizes instead"
-        )
     return apply(b, x, axes_of, method)
 
 

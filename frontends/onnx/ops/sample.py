@@ -6,6 +6,7 @@ Each is a sum over corners of a gathered pixel times a weight; corners outside h
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -192,23 +193,75 @@ def deform_conv(
     return y if bias is None else b(R.add, y, b.reshape(bias, (o, 1, 1)))
 
 
-def _roi_samples(
-    b: Builder, start: Value, extent: Value, bins: int, count: int, each: Value, length: int
-) -> tuple[Value, Value, Value]:
-    """Coordinates [R, bins * count] inside the image, whether they count, and 1 / their number a
-    bin: `each` [R, 1, 1] of the `count` do.
+@dataclass(frozen=True)
+class Samples:
+    """Of regions along one axis: coordinates [R, bins * count] in the image and whether they
+    count; share [R, 1, 1] is 1 / the number of those in a bin.
+    """
+
+    at: Value
+    ok: Value
+    share: Value
+    bins: int
+    count: int
+
+    def weights(self, b: Builder, length: int) -> Value:
+        """[R, 1, bins, length]: of the image's elements in the mean of each bin."""
+        rois, points = shape(self.at)
+        places = b.reshape(self.at, (rois, points, 1))
+        away = b(R.abs, b(R.subtract, places, np.arange(length, dtype=np.float32)))
+        hat = b(R.maximum, b(R.subtract, 1.0, away), 0.0)
+        hat = b(R.where, b.reshape(self.ok, (rois, points, 1)), hat, 0.0)
+        summed = b(R.sum, b.reshape(hat, (rois, self.bins, self.count, length)), axis=[2])
+        return b.reshape(b(R.multiply, summed, self.share), (rois, 1, self.bins, length))
+
+
+def _samples(
+    b: Builder, start: Value, extent: Value, bins: int, count: int, each: Value, again: bool
+) -> tuple[Value, Value]:
+    """Coordinates [R, bins * count], and which are used: `each` [R, 1, 1] of the `count`. The rest
+    lies where the last of them does, if `again`.
     """
     rois = shape(start)[0]
     width = b(R.multiply, extent, 1 / bins)
     index = np.arange(bins, dtype=np.float32).reshape(1, bins, 1)
-    inner = (np.arange(count, dtype=np.float32) + 0.5).reshape(1, 1, count)
+    inner: Value = (np.arange(count, dtype=np.float32) + 0.5).reshape(1, 1, count)
+    if again:
+        inner = b(R.minimum, inner, b(R.subtract, b(R.maximum, each, 1.0), 0.5))
     at = b(R.add, b(R.multiply, b(R.divide, inner, each), width), b(R.multiply, width, index))
-    at = b.reshape(b(R.add, at, start), (rois, bins * count))
-    ok = b(R.logical_and, b(R.greater_equal, at, -1.0), b(R.less_equal, at, float(length)))
-    used = b(R.less, inner, each)
-    used = b(R.broadcast_to, used, shape=(rois, bins, count))
-    ok = b(R.logical_and, ok, b.reshape(used, (rois, bins * count)))
-    return b.clip(at, 0, length - 1), ok, b(R.divide, 1.0, b(R.maximum, each, 1.0))
+    used = b(R.broadcast_to, b(R.less, inner, each), shape=(rois, bins, count))
+    points = (rois, bins * count)
+    return b.reshape(b(R.add, at, start), points), b.reshape(used, points)
+
+
+def _roi_maximum(b: Builder, images: Value, rows: Samples, columns: Samples) -> Value:
+    """The largest product of a pixel with its weight, of the four around each sample."""
+    rois, channels, *spatial = shape(images)
+    grid = (rois, rows.bins * rows.count, columns.bins * columns.count)
+    flat = (rois, math.prod(grid[1:]))
+
+    def spread(value: Value, axis: int) -> Value:
+        dims = [rois, 1, 1]
+        dims[1 + axis] = grid[1 + axis]
+        return b.reshape(b(R.broadcast_to, b.reshape(value, dims), shape=grid), flat)
+
+    corners = []
+    for axis, samples in enumerate((rows, columns)):
+        low = b(R.floor, samples.at)
+        above = b(R.subtract, samples.at, low)
+        high = b(R.minimum, b(R.add, low, 1.0), spatial[axis] - 1)
+        corners.append([(spread(low, axis), spread(b(R.subtract, 1.0, above), axis)),
+                        (spread(high, axis), spread(above, axis))])  # fmt: skip
+    best: Value | None = None
+    for (y, down), (x, right) in itertools.product(*corners):
+        weight = b.reshape(b(R.multiply, down, right), (rois, 1, flat[1]))
+        part = b(R.multiply, _pixels(b, images, [y, x], True), weight)
+        best = part if best is None else b(R.maximum, best, part)
+    assert best is not None
+    ok = b(R.logical_and, spread(rows.ok, 0), spread(columns.ok, 1))
+    best = b(R.where, b.reshape(ok, (rois, 1, flat[1])), best, 0.0)
+    dims = (rois, channels, rows.bins, rows.count, columns.bins, columns.count)
+    return b(R.max, b.reshape(best, dims), axis=[3, 5])
 
 
 def roi_align(
@@ -225,8 +278,8 @@ def roi_align(
     spatial_scale: float = 1.0,
 ) -> Value:
     """x [N, C, H, W], rois [R, 4] -> [R, C, h, w]; a mean is a product with a matrix an axis."""
-    if mode != "avg":
-        raise ModelError("attribute mode must be 'avg': ONNX's maximum is of weighted corners")
+    if mode not in ("avg", "max"):
+        raise ModelError(f"attribute mode is '{mode}'; known are avg, max")
     half = coordinate_transformation_mode == "half_pixel"
     count = sampling_ratio
     if count <= 0:
@@ -234,9 +287,8 @@ def roi_align(
         rois = constant(rois, what)
     scaled = b(R.subtract, b(R.multiply, rois, spatial_scale), 0.5 if half else 0.0)
     sides = b.split(scaled, [1, 1, 1, 1], 1)
-    number, sizes = shape(rois)[0], (output_height, output_width)
-    weights = []
-    for axis, bins in enumerate(sizes):
+    number, axes = shape(rois)[0], []
+    for axis, bins in enumerate((output_height, output_width)):
         low, high = (b.reshape(sides[i], (number, 1, 1)) for i in (1 - axis, 3 - axis))
         extent = b(R.subtract, high, low)
         extent = extent if half else b(R.maximum, extent, 1.0)
@@ -247,18 +299,17 @@ def roi_align(
             spans = spans if half else np.maximum(spans, 1)
             each = np.ceil(spans / bins).astype(np.float32).reshape(-1, 1, 1)
             most = max(int(each.max()), 1)
+        at, used = _samples(b, low, extent, bins, most, each, mode == "max")
         length = shape(x)[2 + axis]
-        at, ok, share = _roi_samples(b, low, extent, bins, most, each, length)
-        away = b(R.abs, b(R.subtract, b.reshape(at, (number, bins * most, 1)),
-                          np.arange(length, dtype=np.float32)))  # fmt: skip
-        hat = b(R.maximum, b(R.subtract, 1.0, away), 0.0)
-        hat = b(R.where, b.reshape(ok, (number, bins * most, 1)), hat, 0.0)
-        summed = b(R.sum, b.reshape(hat, (number, bins, most, length)), axis=[2])
-        weights.append(b(R.multiply, summed, share))
+        ok = b(R.logical_and, b(R.greater_equal, at, -1.0), b(R.less_equal, at, float(length)))
+        share = b(R.divide, 1.0, b(R.maximum, each, 1.0))
+        inside = b.clip(at, 0, length - 1)
+        axes.append(Samples(inside, b(R.logical_and, ok, used), share, bins, most))
     images = b.take(x, b(R.maximum, b.cast(batch, "int32"), 0), 0)
-    rows, columns = (b.reshape(w, (number, 1, *shape(w)[1:])) for w in weights)
-    half_way = b(R.matmul, rows, images)
-    return b(R.matmul, half_way, b.transpose(columns, (0, 1, 3, 2)))
+    if mode == "max":
+        return _roi_maximum(b, images, *axes)
+    rows, columns = (a.weights(b, n) for a, n in zip(axes, shape(x)[2:], strict=True))
+    return b(R.matmul, b(R.matmul, rows, images), b.transpose(columns, (0, 1, 3, 2)))
 
 
 OPS: Table = {"DeformConv": deform_conv, "GridSample": grid_sample, "RoiAlign": roi_align}

@@ -74,6 +74,13 @@ def test_a_short_scan_is_its_iterations(agrees: Load, axis: int, turned: int) ->
     assert functions(model) == {"main"}
 
 
+@pytest.mark.parametrize("turned", [0, 1])
+def test_a_scan_of_old_takes_a_batch(agrees: Load, turned: int) -> None:
+    body = "b (float[3] a, float[3] e) => (float[3] o, float[3] r) { o = Add(a, e) r = Mul(o, e) }"
+    text = f"Scan <num_scan_inputs=1, directions=[{turned}], body={body}> (, s, x)"
+    agrees(f"g (float[2,4,3] x, float[2,3] s) => (float[] y, float[] z) {{ y, z = {text} }}", 8)
+
+
 def test_what_is_only_known_at_run_time_stays(load: Load) -> None:
     text = (
         f"g (float[3] x) => (float[] y, float[] r) {{ y, r = Loop (m, , x) <body={BODY}{STEP}> }}"

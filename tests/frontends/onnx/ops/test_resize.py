@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 
 from compiler.kernels.resampling import Sampling
-from frontends.model import Model, ModelError
-from frontends.onnx.ops.resize import NEAREST, SAME_IN_RELAX, Axis, _repeated
+from frontends.model import Model
+from frontends.onnx.ops.resize import COORDINATES, NEAREST, SAME_IN_RELAX, Axis, _repeated
 
 Agrees = Callable[..., Model]
 
-COORDINATES = "align_corners asymmetric half_pixel pytorch_half_pixel half_pixel_symmetric".split()
+NAMES = "align_corners asymmetric half_pixel pytorch_half_pixel half_pixel_symmetric".split()
 
 
 @pytest.mark.parametrize("scales", [[1, 1, 2, 3], [1, 1, 0.6, 2.5]])
-@pytest.mark.parametrize("coordinates", COORDINATES)
+@pytest.mark.parametrize("coordinates", NAMES)
 @pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
 def test_scales(agrees: Agrees, mode: str, coordinates: str, scales: list[float]) -> None:
     if coordinates == "half_pixel_symmetric" and mode == "cubic":
@@ -86,10 +86,8 @@ def test_other_factors_are_resize2d(
     assert ("image.resize2d" in str(model.module["main"])) == named
 
 
-def test_corners_of_a_length_that_is_not_whole_are_refused(load: Agrees) -> None:
-    text = 'Resize<mode="linear", coordinate_transformation_mode="align_corners">(x, , s)'
-    with pytest.raises(ModelError, match="give sizes instead"):
-        load(
-            f"g (float[1,1,2,4] x) => (float[] y) {{ y = {text} }}",
-            s=np.array([1, 1, 0.6, 0.6], np.float32),
-        )
+def test_corners_lie_where_a_scale_puts_them() -> None:
+    """As the standard has it; ONNX Runtime takes the last element for the corner."""
+    places = COORDINATES["align_corners"]
+    np.testing.assert_allclose(places(np.arange(2.0), Axis(4, 2, 0.6)), [0, 3 / 1.4])
+    np.testing.assert_allclose(places(np.arange(2.0), Axis(4, 2, 0.5)), [0, 3])

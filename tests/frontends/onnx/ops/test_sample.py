@@ -32,11 +32,12 @@ ROIS = np.array([[0, 0, 9, 9], [0, 5, 4, 9], [5, 5, 9.5, 9.5]], np.float32)
 LOOSE = ', coordinate_transformation_mode="output_half_pixel"'
 
 
+@pytest.mark.parametrize("mode", ["avg", "max"])
 @pytest.mark.parametrize("attributes", ["", ", sampling_ratio=2", LOOSE])
-def test_regions(agrees: Agrees, attributes: str) -> None:
+def test_regions(agrees: Agrees, attributes: str, mode: str) -> None:
     agrees(
         "g (float[2,2,10,10] x) => (float[] y) { y = RoiAlign<output_height=4, output_width=3, "
-        f"spatial_scale=1.1{attributes}>(x, r, i) }}",
+        f'mode="{mode}", spatial_scale=1.1{attributes}>(x, r, i) }}',
         r=ROIS,
         i=[0, 1, 1],
     )
