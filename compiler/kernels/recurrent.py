@@ -1,32 +1,42 @@
 """Recurrent layers: all time steps in one kernel, the input's share of the gates computed before.
 
-    for t: for each (direction, tile of rows, group of units):
+    for t: for each (part of the cell, direction, tile of rows, group of units):
         acc[rows][units][gates] = sum over k of state[r, k] * weight[k, units, gates]
-        state', out[t] = cell(projected[t] + acc, state)
+        state', out[t] = update(projected[t] + acc, state)
 
 The gates of a unit stand together, so that a cell is updated in registers. The state is kept
 twice, the old and the new: a step may compute units and rows twice, and the last group and tile
 are moved back to end at the edge. Parallel are either whole sequences (directions and tiles of
 rows, which must not overlap then) or, in `parts`, the groups of every step, with a meeting after
-each.
+each. Where a sequence has ended its state stays, and what goes out is 0; of one without any step,
+as ONNX Runtime has it, the last state is 0, too.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from compiler.kernels.cells import CELLS, Cell, Inputs, Settings
-from compiler.kernels.emit import REGION, bound, kernel, loop, registers, store_value, vector_at
+from compiler.kernels.cells import CELLS, Cell, Inputs, Part, Rules, Settings
+from compiler.kernels.emit import (
+    REGION,
+    bound,
+    either,
+    kernel,
+    loop,
+    registers,
+    store_value,
+    vector_at,
+)
 from compiler.kernels.geometry import FMA_LATENCY, FMA_PER_CYCLE, LOADS_PER_CYCLE
 from compiler.kernels.operators import dtype_of, shape_of
 from compiler.kernels.template import Packing, Point, Space, Template
-from compiler.kernels.value import Expr, Value, ravel, unravel
+from compiler.kernels.value import Expr, Index, Value, ravel, unravel
 from compiler.kernels.vector import Evaluator, spread
 from compiler.kernels.workload import Bound, Workload, operands_of, tensors_of
 from targets import Profile
@@ -37,7 +47,9 @@ L2_BYTES, L3_BYTES = 30, 10  # a cycle: measured; the L2 cache limits a sequence
 
 @dataclass(frozen=True)
 class Recurrence:
-    """Sizes of a layer. extra_rows: of units, in the layer's own parameter."""
+    """Sizes of a layer. extra_rows: of units, in the layer's own parameter. lengths: whether
+    sequences end at steps that an operand tells.
+    """
 
     cell: Cell
     settings: Settings
@@ -46,6 +58,7 @@ class Recurrence:
     directions: int
     units: int
     extra_rows: int
+    lengths: bool
     out: tuple[int, ...]
     lanes: int
 
@@ -53,16 +66,18 @@ class Recurrence:
     def of(cls, work: Workload, profile: Profile) -> Recurrence:
         assert work.anchor is not None
         cell = CELLS[work.operator]
-        projected, _, *rest = (shape_of(t) for t in tensors_of(work.anchor))
-        directions, batch, units = rest[0]
+        projected, _, *rest = tensors_of(work.anchor)
+        directions, batch, units = shape_of(rest[0])
+        behind = [shape_of(t) for t in rest[cell.states :] if dtype_of(t) == "float32"]
         return cls(
             cell=cell,
-            settings=Settings.of(operands_of(work.anchor)),
-            steps=projected[0],
+            settings=Settings.of(operands_of(work.anchor), cell.activations),
+            steps=shape_of(projected)[0],
             batch=batch,
             directions=directions,
             units=units,
-            extra_rows=sum(shape[1] // units for shape in rest[cell.states :]),
+            extra_rows=sum(shape[1] // units for shape in behind),
+            lengths=dtype_of(rest[-1]) == "int32",
             out=shape_of(work.anchor),
             lanes=min(profile.isa.lanes, 1 << (units.bit_length() - 1)),
         )
@@ -74,7 +89,7 @@ class Recurrence:
     @property
     def half(self) -> int:
         """Elements of the old or the new state."""
-        return self.cell.states * self.state_elements
+        return self.cell.kept * self.state_elements
 
     def groups(self, vectors: int) -> int:
         return -(-self.units // (vectors * self.lanes))
@@ -83,13 +98,20 @@ class Recurrence:
         return min(group * vectors * self.lanes, self.units - vectors * self.lanes)
 
     def pack(self, weight: np.ndarray, vectors: int) -> np.ndarray:
-        """[D, H, gates * H] -> [D, groups, H, vectors, gates, lanes]"""
-        d, h, gates = self.directions, self.units, self.cell.gates
-        by_unit = weight.reshape(d, h, gates, h)
+        """[D, H, gates * H] -> of each part, one behind the other, [D, groups, H, vectors, gates,
+        lanes].
+        """
+        d, h, lanes = self.directions, self.units, self.lanes
+        by_unit = weight.reshape(d, h, self.cell.gates, h)
         starts = [self.first_unit(g, vectors) for g in range(self.groups(vectors))]
-        width = vectors * self.lanes
-        packed = np.stack([by_unit[..., s : s + width] for s in starts], 1)
-        return packed.reshape(d, -1, h, gates, vectors, self.lanes).swapaxes(3, 4)
+        width, first, packed = vectors * lanes, 0, []
+        for part in self.cell.parts:
+            gates = by_unit[:, :, first : first + part.gates]
+            groups = np.stack([gates[..., s : s + width] for s in starts], 1)
+            split = groups.reshape(d, -1, h, part.gates, vectors, lanes)
+            packed.append(split.swapaxes(3, 4).reshape(-1))
+            first += part.gates
+        return np.concatenate(packed)
 
 
 class Recurrent(Template):
@@ -116,10 +138,10 @@ class Recurrent(Template):
         if number not in work.constants:
             return {}
         shape, vectors = Recurrence.of(work, profile), point["vectors"]
-        d, h, gates = shape.directions, shape.units, shape.cell.gates
-        packed = (d, shape.groups(vectors), h, vectors, gates, shape.lanes)
-        name = f"recurrent-{gates}x{vectors}x{shape.lanes}"
-        return {number: Packing(name, packed, lambda a: shape.pack(a, vectors))}
+        gates, width = shape.cell.gates, vectors * shape.lanes
+        packed = shape.directions * shape.groups(vectors) * shape.units * width * gates
+        name = f"{work.operator}-{gates}x{vectors}x{shape.lanes}"
+        return {number: Packing(name, (packed,), lambda a: shape.pack(a, vectors))}
 
     def apply(self, work: Workload, profile: Profile, point: Point, name: str) -> tirx.PrimFunc:
         shape, packing = Recurrence.of(work, profile), self.packing(work, profile, point)
@@ -133,25 +155,28 @@ class Recurrent(Template):
 
 def _cycles(shape: Recurrence, point: Point, profile: Profile) -> float:
     rows, vectors, parts = point["rows"], point["vectors"], point["parts"]
-    width = vectors * shape.cell.gates
-    if width * rows + rows + (rows > 1) > profile.isa.registers:
+    widths = [vectors * part.gates for part in shape.cell.parts]
+    if max(widths) * rows + rows + (rows > 1) > profile.isa.registers:
         return math.inf
     if parts == 1 and shape.batch % rows:
         return math.inf  # tiles of other times would share rows
     tiles = shape.directions * -(-shape.batch // rows)
     groups = shape.groups(vectors)
-    weight_bytes = 4 * shape.units * width * shape.lanes
+    unit_bytes = 4 * shape.units * shape.lanes
     if parts > 1:
         count = -(-tiles * groups // parts)
-        own = weight_bytes * shape.directions * groups // parts
+        own = unit_bytes * sum(widths) * shape.directions * groups // parts
     else:
         count = -(-tiles // profile.cores) * groups
-        own = weight_bytes * groups
+        own = unit_bytes * sum(widths) * groups
     speeds = ((profile.l1_bytes // 2, math.inf), (profile.l2_bytes, L2_BYTES), (own, L3_BYTES))
     speed = next(speed for size, speed in speeds if own <= size)
-    step = max(width * rows / FMA_PER_CYCLE, (width + rows) / LOADS_PER_CYCLE, FMA_LATENCY)
-    group = max(step * shape.units, weight_bytes / speed) + UPDATE_CYCLES * vectors * rows
-    return shape.steps * (group * count + REGION * (parts > 1))
+    cycles = 0.0
+    for width in widths:
+        step = max(width * rows / FMA_PER_CYCLE, (width + rows) / LOADS_PER_CYCLE, FMA_LATENCY)
+        group = max(step * shape.units, unit_bytes * width / speed)
+        cycles += (group + UPDATE_CYCLES * vectors * rows) * count + REGION * (parts > 1)
+    return shape.steps * cycles
 
 
 def _swing(t: Expr, n: Expr, count: int | Expr) -> Expr:
@@ -167,6 +192,7 @@ class _Emitter:
         self.rows, self.vectors, self.parts = point["rows"], point["vectors"], point["parts"]
         states = shape.cell.states
         self.projected, self.weight, *rest = work.anchor_buffers()
+        self.lengths = rest.pop() if shape.lengths else None
         self.extra = rest[states:]
         self.starts = work.operands()[2 : 2 + states]
         self.stored = tirx.Var("stored", "float32")
@@ -176,62 +202,75 @@ class _Emitter:
         s = self.shape
         self.state = T.alloc_buffer((2 * s.half,), "float32", layout=None)
         for n, start in enumerate(self.starts):
-            within = (2 * s.cell.states * s.directions, s.batch, s.units)
+            within = (2 * s.cell.kept * s.directions, s.batch, s.units)
             store_value(self.state, start, s.lanes, within, (n * s.directions, 0, 0))
         groups, tiles = s.groups(self.vectors), -(-s.batch // self.rows)
         sequences = s.directions * tiles
         if self.parts > 1:
             count = sequences * groups
-            with loop(s.steps) as t, loop(self.parts, parallel=True) as part:
-                first, end = (bound(p * count // self.parts) for p in (part, part + 1))
-                with loop(bound(end - first)) as n:
-                    task = bound(first + _swing(t, n, end - first))
-                    *sequence, group = unravel(task, (s.directions, tiles, groups))
-                    self._tile(t, tuple(sequence), group)
+            with loop(s.steps) as t:
+                for part in range(len(s.cell.parts)):
+                    with loop(self.parts, parallel=True) as share:
+                        first, end = (bound(n * count // self.parts) for n in (share, share + 1))
+                        with loop(bound(end - first)) as n:
+                            task = bound(first + _swing(t, n, end - first))
+                            *sequence, group = unravel(task, (s.directions, tiles, groups))
+                            self._tile(t, part, tuple(sequence), group)
         else:
             with loop(sequences, parallel=True) as sequence, loop(s.steps) as t:
-                with loop(groups) as n:
-                    at = unravel(sequence, (s.directions, tiles))
-                    self._tile(t, at, _swing(t, n, groups))
+                for part in range(len(s.cell.parts)):
+                    with loop(groups) as n:
+                        at = unravel(sequence, (s.directions, tiles))
+                        self._tile(t, part, at, _swing(t, n, groups))
 
-    def _tile(self, t: Expr, sequence: tuple[Expr, ...], group: Expr) -> None:
-        """A step of a tile of rows and a group of units."""
-        s, gates, lanes = self.shape, self.shape.cell.gates, self.shape.lanes
+    def _tile(self, t: Expr, number: int, sequence: tuple[Expr, ...], group: Expr) -> None:
+        """A part of a step of a tile of rows and a group of units."""
+        s, lanes, parts = self.shape, self.shape.lanes, self.shape.cell.parts
+        gates = parts[number].gates
         direction, group = bound(sequence[0]), bound(group)
         row = bound(tirx.min(sequence[1] * self.rows, s.batch - self.rows))
         width = self.vectors * lanes
         unit = bound(tirx.min(group * width, s.units - width))
         first = (direction * s.batch + row) * s.units
-        old, new = T.bind(t % 2 * s.half + first), T.bind((t + 1) % 2 * s.half + first)
-        acc = self._sums(old, direction, group, unit)
+        halves = T.bind(t % 2 * s.half + first), T.bind((t + 1) % 2 * s.half + first)
+        made = {n for part in parts[:number] for n in part.writes}
+        places = [halves[n in made] + n * s.state_elements for n in range(s.cell.kept)]
+        acc = self._sums(number, places[parts[number].source], direction, group, unit)
         for r in range(self.rows):
             for v in range(self.vectors):
                 slots = [((r * self.vectors + v) * gates + g) * lanes for g in range(gates)]
-                sums = [T.bind(acc[vector_at(slot, lanes)]) for slot in slots]
                 at = r * s.units + unit + v * lanes
-                state = self._update(sums, t, direction, row + r, unit + v * lanes, old + at)
-                for n, value in enumerate(state):
-                    place = new + at + n * s.state_elements
-                    T.buffer_store(self.state, value, [vector_at(place, lanes)])
+                self._update(
+                    parts[number],
+                    [T.bind(acc[vector_at(slot, lanes)]) for slot in slots],
+                    (t, direction, row + r, unit + v * lanes),
+                    [place + at for place in places],
+                    halves[1] + at,
+                )
 
-    def _sums(self, old: Expr, direction: Expr, group: Expr, unit: Expr) -> tirx.Buffer:
-        """[rows, vectors, gates] vectors: the old state times the group's weights."""
-        s, lanes, count = self.shape, self.shape.lanes, self.vectors * self.shape.cell.gates
+    def _sums(
+        self, number: int, source: Expr, direction: Expr, group: Expr, unit: Expr
+    ) -> tirx.Buffer:
+        """[rows, vectors, gates] vectors: a state times the group's weights for a part's gates."""
+        s, lanes, gates = self.shape, self.shape.lanes, self.shape.cell.parts[number].gates
+        before = sum(part.gates for part in s.cell.parts[:number])
+        count = self.vectors * gates
         acc = registers(self.rows * count, lanes)
         zero = spread(tirx.const(0.0, "float32"), lanes)
         for i in range(self.rows * count):
             T.buffer_store(acc, zero, [vector_at(i * lanes, lanes)])
         if self.packed:
-            pieces = direction * s.groups(self.vectors) + group
-            base, step = T.bind(pieces * (s.units * count * lanes)), count * lanes
-            offsets = [n * lanes for n in range(count)]
+            groups = s.groups(self.vectors)
+            pieces = s.directions * groups * before * self.vectors
+            base = bound((pieces + (direction * groups + group) * count) * (s.units * lanes))
+            step, offsets = count * lanes, [n * lanes for n in range(count)]
         else:
             step = s.cell.gates * s.units
-            base = T.bind(direction * (s.units * step) + unit)
-            gates, vectors = range(s.cell.gates), range(self.vectors)
-            offsets = [g * s.units + v * lanes for v in vectors for g in gates]
+            base = bound(direction * (s.units * step) + before * s.units + unit)
+            vectors = range(self.vectors)
+            offsets = [g * s.units + v * lanes for v in vectors for g in range(gates)]
         with loop(s.units) as k:
-            at = [old + r * s.units + k for r in range(self.rows)]
+            at = [source + r * s.units + k for r in range(self.rows)]
             given = [T.bind(spread(self.state[a], lanes)) for a in at]
             for n, offset in enumerate(offsets):
                 weight = T.bind(self.weight[vector_at(base + k * step + offset, lanes)])
@@ -241,31 +280,53 @@ class _Emitter:
         return acc
 
     def _update(
-        self, sums: list[Expr], t: Expr, direction: Expr, row: Expr, unit: Expr, old: Expr
-    ) -> tuple[Expr, ...]:
-        """The cells' new state, whose visible part goes out."""
-        s, lanes = self.shape, self.shape.lanes
-
-        def load(buffer: tirx.Buffer, at: Expr) -> Expr:
-            return T.bind(buffer[vector_at(at, lanes)])
-
+        self, part: Part, sums: list[Expr], at: Index, states: list[Expr], new: Expr
+    ) -> None:
+        """The states that a part writes, to `new`; what is visible of them goes out. at: the time,
+        direction, row and unit. states: where those that it reads stand.
+        """
+        s, (t, direction, row, unit) = self.shape, at
         place = bound(self._place(t, direction))
-        width = s.cell.gates * s.units
-        given = T.bind(((place * s.batch + row) * s.directions + direction) * width + unit)
-        rows = s.extra_rows
+        width, rows = s.cell.gates * s.units, s.extra_rows
+        given = bound(((place * s.batch + row) * s.directions + direction) * width + unit)
         inputs = Inputs(
-            [load(self.projected, given + g * s.units) for g in range(s.cell.gates)],
+            [self._load(self.projected, given + g * s.units) for g in range(s.cell.gates)],
             sums,
-            [load(self.state, old + n * s.state_elements) for n in range(s.cell.states)],
-            [load(self.extra[0], (direction * rows + n) * s.units + unit) for n in range(rows)],
-        )
-        state = s.cell.update(inputs, s.settings)
-        self._store(state[0], (place, direction, row, unit))
-        if s.settings.last:
-            with T.If(t == s.steps - 1):
-                with T.Then():
-                    self._store(state[-1], (tirx.const(s.steps, "int32"), direction, row, unit))
-        return state
+            [self._load(self.state, state) for state in states],
+            [self._load(self.extra[0], (direction * rows + n) * s.units + unit)
+             for n in range(rows)],
+        )  # fmt: skip
+
+        def write(values: Sequence[Expr], shown: Sequence[Expr]) -> None:
+            for number, value in zip(part.writes, values, strict=True):
+                where = new + number * s.state_elements
+                T.buffer_store(self.state, value, [vector_at(where, s.lanes)])
+            if part is s.cell.parts[-1]:
+                self._show(shown, (t, place, direction, row, unit))
+
+        def update(rules: Rules) -> None:
+            values = part.update(inputs, rules)
+            if self.lengths is None or part is not s.cell.parts[-1]:
+                write(values, (values[0], *values))
+                return
+            ended = [inputs.state[number] for number in part.writes]
+            zero, empty = spread(tirx.const(0.0, "float32"), s.lanes), self.lengths[row] <= 0
+            last = [tirx.Select(spread(empty, s.lanes), zero, value) for value in ended]
+            alive = place < self.lengths[row]
+            either(
+                alive,
+                lambda: write(values, (values[0], *values)),
+                lambda: write(ended, (zero, *last)),
+            )
+
+        first, *other = s.settings.rules
+        if other:
+            either(direction == 0, lambda: update(first), lambda: update(other[0]))
+        else:
+            update(first)
+
+    def _load(self, buffer: tirx.Buffer, at: Expr) -> Expr:
+        return T.bind(buffer[vector_at(at, self.shape.lanes)])
 
     def _place(self, t: Expr, direction: Expr) -> Expr:
         """The step of the sequence at time t."""
@@ -274,7 +335,16 @@ class _Emitter:
             return s.steps - 1 - t
         return t + direction * (s.steps - 1 - 2 * t) if s.directions > 1 else t
 
-    def _store(self, value: Expr, index: tuple[Expr, ...]) -> None:
+    def _show(self, values: Sequence[Expr], at: Index) -> None:
+        """A step's result, and after the last one the states behind it."""
+        s, (t, *index) = self.shape, at
+        self._store(values[0], tuple(index))
+        if s.settings.last:
+            with T.If(t == s.steps - 1), T.Then():
+                for n, value in enumerate(values[1 : 1 + s.settings.last]):
+                    self._store(value, (tirx.const(s.steps + n, "int32"), *index[1:]))
+
+    def _store(self, value: Expr, index: Index) -> None:
         lanes, lane = self.shape.lanes, tirx.Var("lane", "int32")
         last = index[-1] + lane if lanes > 1 else index[-1]
         at = self.result.at((*index[:-1], last))

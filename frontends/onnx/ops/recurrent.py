@@ -1,16 +1,19 @@
 """Recurrent layers: the input's share of all steps as one product, the steps as one call of ours.
 
     neoc.lstm(given [T, B, D * 4 * H], weight [D, H, 4 * H], h [D, B, H], c [D, B, H],
-              peepholes [D, 3 * H] or nothing, (reverse, last), activations..., clip)
+              peepholes [D, 3 * H] or nothing, lengths [B] or nothing,
+              (reverse, last, coupled), activations..., clip)
     neoc.gru(given [T, B, D * 3 * H], weight [D, H, 3 * H], h, bias [D, H], ...)
+    neoc.reset_gru(given [T, B, D * 3 * H], weight [D, H, 3 * H], h, ...)
     neoc.rnn(given [T, B, D * H], weight [D, H, H], h, ...)
-    -> [T, D, B, H], and with `last` the last c as one step more
+    -> [T + last, D, B, H], of which the last rows are the last states
 
 given holds both biases, but for the GRU's that the reset gate scales; the gates stand in ONNX's
-order. The second direction runs from the last step to the first. See `unrolled` for the rest.
+order. The second direction runs from the last step to the first. An activation is its name in lower
+case with its numbers behind it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,10 +23,22 @@ from tvm import relax, tirx
 
 from frontends.model import ModelError
 from frontends.onnx.builder import Builder, R, Table, Value, dtype, shape
-from frontends.onnx.ops.unrolled import ACTIVATIONS, Unrolled, activations_of
 
-FAST = frozenset(["sigmoid", "tanh", "relu"])  # activations that the kernels have
 DIRECTIONS = {"forward": 1, "reverse": 1, "bidirectional": 2}
+# The numbers that activations take, alpha and beta: defaults; None: they must be given.
+ACTIVATIONS: dict[str, tuple[float | None, ...]] = {
+    "affine": (None, None),
+    "elu": (1.0,),
+    "hardsigmoid": (0.2, 0.5),
+    "leakyrelu": (0.01,),
+    "relu": (),
+    "scaledtanh": (None, None),
+    "sigmoid": (),
+    "softplus": (),
+    "softsign": (),
+    "tanh": (),
+    "thresholdedrelu": (1.0,),
+}
 
 
 @dataclass(frozen=True)
@@ -36,25 +51,14 @@ class Layer:
     units: int
     direction: str
     layout: int
-    clip: float
 
     @classmethod
-    def of(
-        cls,
-        b: Builder,
-        x: Value,
-        recurrent: Value,
-        direction: str,
-        layout: int,
-        clip: float,
-    ) -> "Layer":
+    def of(cls, b: Builder, x: Value, recurrent: Value, direction: str, layout: int) -> "Layer":
         if direction not in DIRECTIONS:
             raise ModelError(f"direction '{direction}' is none of {', '.join(DIRECTIONS)}")
-        if dtype(x) != "float32":
-            raise ModelError(f"its elements are {dtype(x)}; recurrent layers compile as float32")
         _, rows, units = shape(recurrent)
         whole = b.transpose(x, (1, 0, 2)) if layout else x
-        return cls(b, whole, rows // units, units, direction, layout, clip)
+        return cls(b, whole, rows // units, units, direction, layout)
 
     @property
     def directions(self) -> int:
@@ -79,47 +83,30 @@ class Layer:
             return np.zeros(self.state, np.float32)
         return self.b.transpose(state, (1, 0, 2)) if self.layout else state
 
-    def run(self, name: str, operands: list[Value], names: Sequence[str], last: bool) -> Value:
-        """operands: the input's share, the recurrent weight as ONNX has it, and the rest. names:
-        of one direction's activations.
-        """
-        b, (given, weight, *rest) = self.b, operands
-        tensors = [b.const(v) for v in (given, b.transpose(weight, (0, 2, 1)), *rest)]
-        settings = [
-            relax.ShapeExpr([int(self.direction == "reverse"), int(last)]),
-            *map(tvm.ir.StringImm, names),
-            tirx.const(self.clip, "float32"),
-        ]
-        out = relax.TensorType((shape(self.x)[0] + last, *self.state), "float32")
-        return b.emit(R.call_pure_packed(name, *tensors, *settings, ty_args=out))
-
-    def outputs(self, whole: Value) -> tuple[Value, ...]:
-        """Y, Y_h, and, if `whole` has one row more than steps, Y_c."""
+    def outputs(
+        self,
+        kernel: str,
+        tensors: Sequence[Value],
+        states: int,
+        coupled: int,
+        names: Sequence[str],
+        clip: float,
+    ) -> Iterator[Value]:
+        """Y, Y_h and, of two states, Y_c: those that somebody wants, and Y."""
         b, steps, (directions, batch, units) = self.b, shape(self.x)[0], self.state
-        rest = (range(batch), range(units))
-        y = b.pick(whole, [range(steps), range(directions), *rest])
-        made = [b.transpose(y, (2, 0, 1, 3)) if self.layout else y]
-        if b.wants(1):
-            first = 0 if self.direction == "reverse" else steps - 1
-            ends = [(first, 0), (0, 1)][:directions]
-            last = [b.pick(whole, [range(t, t + 1), range(d, d + 1), *rest]) for t, d in ends]
-            joined = b.concat(last, 1) if directions > 1 else last[0]
-            made.append(self._state(joined))
-        if b.wants(2):
-            made += [whole] * (2 - len(made))  # a place for the Y_h that nobody wants
-            last_row = [range(steps, steps + 1), range(directions), *rest]
-            made.append(self._state(b.pick(whole, last_row)))
-        return tuple(made)
-
-    def written_out(self, y: Value, *states: Value) -> tuple[Value, ...]:
-        """The same of y and the last states."""
-        first = self.b.transpose(y, (2, 0, 1, 3)) if self.layout else y
-        return first, *map(self._state, states)
-
-    def _state(self, state: Value) -> Value:
-        """[1, D, B, H] as ONNX has it."""
-        plain = self.b.reshape(state, self.state)
-        return self.b.transpose(plain, (1, 0, 2)) if self.layout else plain
+        last = states if any(map(b.wants, range(1, states + 1))) else 0
+        settings = [
+            relax.ShapeExpr([int(self.direction == "reverse"), last, coupled]),
+            *map(tvm.ir.StringImm, names),
+            tirx.const(clip, "float32"),
+        ]
+        whole = b.own(kernel, [*tensors, *settings], (steps + last, *self.state), "float32")
+        rest = [range(directions), range(batch), range(units)]
+        y = b.pick(whole, [range(steps), *rest])
+        yield b.transpose(y, (2, 0, 1, 3)) if self.layout else y
+        for row in range(steps, steps + last):
+            state = b.reshape(b.pick(whole, [range(row, row + 1), *rest]), self.state)
+            yield b.transpose(state, (1, 0, 2)) if self.layout else state
 
 
 def _biases(b: Builder, bias: Value | None, rows: tuple[int, int]) -> tuple[Value, Value]:
@@ -138,16 +125,34 @@ def _sum(b: Builder, x: Value, y: Value) -> Value:
     return x + y if isinstance(x, np.ndarray) and isinstance(y, np.ndarray) else b(R.add, x, y)
 
 
-def _names(
-    activations: tuple[str, ...], default: tuple[str, ...], directions: int
-) -> tuple[str, ...]:
-    """The activations of all directions, one after the other."""
-    names = tuple(name.lower() for name in activations or default * directions)
+def _activations(
+    given: Sequence[str],
+    alphas: Sequence[float],
+    betas: Sequence[float],
+    default: tuple[str, ...],
+    directions: int,
+) -> list[str]:
+    """Of all directions, one after the other. Each takes its numbers from the lists, in order; the
+    lists are whole or empty.
+    """
+    names = [name.lower() for name in given or default * directions]
     if unknown := [n for n in names if n not in ACTIVATIONS]:
         raise ModelError(f"activation {unknown[0]} is none of {', '.join(ACTIVATIONS)}")
     if len(names) != len(default) * directions:
         raise ModelError(f"{len(names)} activations; {len(default)} a direction are needed")
-    return names
+    found = list(names)
+    for what, place, numbers in (("alpha", 0, alphas), ("beta", 1, betas)):
+        takers = [n for n, name in enumerate(names) if len(ACTIVATIONS[name]) > place]
+        if numbers and takers and len(numbers) != len(takers):
+            raise ModelError(
+                f"activation_{what} has {len(numbers)} values; {len(takers)} are needed"
+            )
+        for n, number in zip(takers, numbers or (None,) * len(takers), strict=False):
+            number = ACTIVATIONS[names[n]][place] if number is None else number
+            if number is None:
+                raise ModelError(f"activation {names[n]} needs activation_{what}")
+            found[n] += f" {number!r}"
+    return found
 
 
 def _varying(lengths: Value | None, steps: int) -> Value | None:
@@ -192,42 +197,28 @@ def layer(
     output_sequence: int = 0,
 ) -> tuple[Value, ...]:
     """LSTM (gates i, o, f, c), GRU (z, r, h) or RNN. default: the activations of one direction."""
-    made = Layer.of(b, x, recurrent, direction, layout, clip)
-    names = _names(activations, default, made.directions)
-    functions = activations_of(names, activation_alpha, activation_beta)
-    lengths = _varying(sequence_lens, shape(made.x)[0])
+    given = [x, weight, recurrent, bias, initial_h, initial_c, peepholes]
+    kind = dtype(x)
+    x, weight, recurrent, bias, initial_h, initial_c, peepholes = (
+        v if v is None else b.cast(v, "float32") for v in given
+    )
+    made = Layer.of(b, x, recurrent, direction, layout)
+    names = _activations(activations, activation_alpha, activation_beta, default, made.directions)
     first, second = _biases(b, bias, (made.directions, made.gates * made.units))
-    states, scaled = [made.start(initial_h)], None
+    states, rest = [made.start(initial_h)], [peepholes]
     if kernel == "neoc.lstm":
         states.append(made.start(initial_c))
     if kernel == "neoc.gru" and linear_before_reset:
         second, scaled = _scaled_by_reset(b, second, made.units)
-    given = made.given(weight, _sum(b, first, second))
-    one = names[: len(default)]
-    if (
-        lengths is None
-        and not input_forget
-        and (scaled is not None or kernel != "neoc.gru")
-        and names == one * made.directions
-        and FAST.issuperset(one)
-    ):
-        rest = [v for v in (*states, peepholes, scaled) if v is not None]
-        return made.outputs(made.run(kernel, [given, recurrent, *rest], one, b.wants(2)))
-    steps = Unrolled(
-        b=b,
-        kind=kernel,
-        given=given,
-        recurrent=recurrent,
-        states=states,
-        functions=functions,
-        clip=clip,
-        reverse=direction == "reverse",
-        lengths=lengths,
-        peepholes=peepholes,
-        scaled=scaled,
-        input_forget=bool(input_forget),
-    )
-    return made.written_out(*steps.run())
+        rest.append(scaled)
+    elif kernel == "neoc.gru":
+        kernel = "neoc.reset_gru"
+    share = made.given(weight, _sum(b, first, second))
+    rest.append(_varying(sequence_lens, shape(made.x)[0]))
+    weights = b.transpose(recurrent, (0, 2, 1))
+    tensors = [v for v in (share, weights, *states, *rest) if v is not None]
+    outputs = made.outputs(kernel, tensors, len(states), input_forget, names, clip)
+    return tuple(b.cast(value, kind) for value in outputs)
 
 
 OPS: Table = {

@@ -1,6 +1,7 @@
 """Windowed operators and recurrent layers by their definition, in double precision."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -103,66 +104,86 @@ def pool(
     return np.asarray(total / np.maximum(count, 1))
 
 
-STATES = {"lstm": 2, "gru": 1, "rnn": 1}
-GATES = {"lstm": 4, "gru": 3, "rnn": 1}
-FUNCTIONS: dict[str, Callable[[Array], Array]] = {
-    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
-    "tanh": np.tanh,
+STATES = {"lstm": 2, "gru": 1, "reset_gru": 1, "rnn": 1}
+GATES = {"lstm": 4, "gru": 3, "reset_gru": 3, "rnn": 1}
+ACTIVATIONS = {"lstm": 3, "gru": 2, "reset_gru": 2, "rnn": 1}
+FUNCTIONS: dict[str, Callable[..., Array]] = {
+    "affine": lambda x, a, b: a * x + b,
+    "elu": lambda x, a: np.where(x > 0, x, a * np.expm1(np.minimum(x, 0))),
+    "hardsigmoid": lambda x, a, b: np.clip(a * x + b, 0, 1),
+    "leakyrelu": lambda x, a: np.where(x < 0, a * x, x),
     "relu": lambda x: np.maximum(x, 0),
+    "scaledtanh": lambda x, a, b: a * np.tanh(b * x),
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "softplus": lambda x: np.logaddexp(x, 0),
+    "softsign": lambda x: x / (1 + np.abs(x)),
+    "tanh": np.tanh,
+    "thresholdedrelu": lambda x, a: np.where(x > a, x, 0),
 }
 
 
-def recurrent(
-    cell: str,
-    tensors: Sequence[Array],
-    reverse: bool,
-    names: Sequence[str],
-    clip: float,
-    last: bool = False,
-) -> Array:
-    """A layer of the operators neoc.lstm, neoc.gru and neoc.rnn; last: with the last c as a row."""
-    projected, weight, *rest = (t.astype(np.float64) for t in tensors)
-    (directions, batch, units), steps = rest[0].shape, len(projected)
-    out = np.zeros((steps + last, directions, batch, units))
-    for d in range(directions):
-        state = [rest[n][d] for n in range(STATES[cell])]
-        extra = [r for p in rest[STATES[cell] :] for r in p[d].reshape(-1, units)]
-        for t in range(steps)[:: -1 if d == 1 or reverse else 1]:
-            x = projected[t].reshape(batch, directions, GATES[cell], units)[:, d]
-            a = (state[0] @ weight[d]).reshape(batch, GATES[cell], units)
-            gates = x.swapaxes(0, 1), a.swapaxes(0, 1)
-            state = _step(cell, *gates, state, extra, names, clip)
-            out[t, d] = state[0]
-        if last:
-            out[steps, d] = state[-1]
-    return out
+@dataclass(frozen=True)
+class Layer:
+    """A layer of the operators neoc.lstm, neoc.gru, neoc.reset_gru and neoc.rnn. names: of
+    activations with their numbers, of all directions or of each; last: so many states are rows of
+    the result.
+    """
 
+    cell: str
+    names: Sequence[str]
+    reverse: bool = False
+    last: int = 0
+    coupled: bool = False
+    clip: float = 0.0
 
-def _step(
-    cell: str,
-    x: Array,
-    a: Array,
-    state: list[Array],
-    extra: list[Array],
-    names: Sequence[str],
-    clip: float,
-) -> list[Array]:
-    """x and a [gates, batch, units]: the input's and the units' share."""
+    def __call__(self, tensors: Sequence[Array]) -> Array:
+        lengths = tensors[-1] if tensors[-1].dtype == np.int32 else None
+        floats = [t for t in tensors if t is not lengths]
+        projected, weight, *rest = (t.astype(np.float64) for t in floats)
+        (directions, batch, units), steps = rest[0].shape, len(projected)
+        out = np.zeros((steps + self.last, directions, batch, units))
+        gates, states = GATES[self.cell], STATES[self.cell]
+        for d in range(directions):
+            first = d * ACTIVATIONS[self.cell] % len(self.names)
+            state = [rest[n][d] for n in range(states)]
+            extra = [r for p in rest[states:] for r in p[d].reshape(-1, units)]
+            rows = weight[d].reshape(units, gates, units).swapaxes(0, 1)
+            for t in range(steps)[:: -1 if d == 1 or self.reverse else 1]:
+                x = projected[t].reshape(batch, directions, gates, units)[:, d].swapaxes(0, 1)
+                new = self._step(first, x, rows, state, extra)
+                alive = np.full((batch, 1), True) if lengths is None else t < lengths[:, None]
+                state = [np.where(alive, n, s) for n, s in zip(new, state, strict=True)]
+                out[t, d] = np.where(alive, new[0], 0)
+            for n in range(self.last):
+                empty = False if lengths is None else lengths[:, None] <= 0
+                out[steps + n, d] = np.where(empty, 0, state[n])
+        return out
 
-    def act(n: int, v: Array) -> Array:
-        return FUNCTIONS[names[n]](np.clip(v, -clip, clip) if clip else v)
+    def _act(self, number: int, v: Array, clip: bool = True) -> Array:
+        name, *numbers = self.names[number].split()
+        v = np.clip(v, -self.clip, self.clip) if clip and self.clip else v
+        return FUNCTIONS[name](v, *map(float, numbers))
 
-    if cell == "rnn":
-        return [act(0, x[0] + a[0])]
-    if cell == "gru":
-        z, r = act(0, x[0] + a[0]), act(0, x[1] + a[1])
-        n = act(1, x[2] + r * (a[2] + extra[0]))
-        return [(1 - z) * n + z * state[0]]
-    c = state[1]
-    i, o, f, g = x + a
-    pi, po, pf = extra or [np.zeros(1)] * 3
-    c = act(0, f + pf * c) * c + act(0, i + pi * c) * act(1, g)
-    return [act(0, o + po * c) * FUNCTIONS[names[2]](c), c]
+    def _step(
+        self, first: int, x: Array, weight: Array, state: list[Array], extra: list[Array]
+    ) -> list[Array]:
+        """first: of the direction's activations. x [gates, batch, units]; weight [gates, units,
+        units].
+        """
+        h, act = state[0], self._act
+        a = h @ weight
+        if self.cell == "rnn":
+            return [act(first, x[0] + a[0])]
+        if "gru" in self.cell:
+            z, r = act(first, x[0] + a[0]), act(first, x[1] + a[1])
+            inner = (r * h) @ weight[2] if self.cell == "reset_gru" else r * (a[2] + extra[0])
+            return [(1 - z) * act(first + 1, x[2] + inner) + z * h]
+        c = state[1]
+        i, o, f, g = x + a
+        pi, po, pf = extra or [np.zeros(1)] * 3
+        i, f = act(first, i + pi * c), act(first, f + pf * c)
+        c = (1 - i if self.coupled else f) * c + i * act(first + 1, g)
+        return [act(first, o + po * c) * act(first + 2, c, clip=False), c]
 
 
 def suppressed(

@@ -6,27 +6,37 @@ from tvm import ir, relax, tirx
 
 from compiler.passes.rewriter import own
 from tests.compiler.kernels.harness import check, values
-from tests.compiler.kernels.references import GATES, STATES, recurrent
+from tests.compiler.kernels.references import FUNCTIONS, GATES, STATES, Layer
 
-NAMES = {"lstm": ("sigmoid", "tanh", "tanh"), "gru": ("sigmoid", "tanh"), "rnn": ("tanh",)}
+NAMES = {
+    "lstm": ("sigmoid", "tanh", "tanh"),
+    "gru": ("sigmoid", "tanh"),
+    "reset_gru": ("sigmoid", "tanh"),
+    "rnn": ("tanh",),
+}
+OTHERS = {
+    "lstm": ("hardsigmoid 0.3 0.4", "relu", "tanh"),
+    "gru": ("sigmoid", "leakyrelu 0.2"),
+    "reset_gru": ("sigmoid", "relu"),
+    "rnn": ("relu",),
+}
+EXTRA = {"lstm": 3, "gru": 1, "reset_gru": 0, "rnn": 0}
+NUMBERS = {"affine": " 0.3 0.2", "scaledtanh": " 1.3 0.7", "hardsigmoid": " 0.2 0.5"}
+NUMBERS |= dict.fromkeys(("elu", "leakyrelu", "thresholdedrelu"), " 0.3")
 
 
 def run(
-    cell: str,
+    layer: Layer,
     steps: int,
     batch: int,
     directions: int,
     units: int,
     extra: int = 0,
-    reverse: bool = False,
-    names: tuple[str, ...] = (),
-    clip: float = 0.0,
-    last: bool = False,
+    lengths: tuple[int, ...] = (),
     known: bool = True,
     seeds: tuple[int | None, ...] = (None,),
 ) -> None:
-    names = names or NAMES[cell]
-    gates, states = GATES[cell], STATES[cell]
+    gates, states = GATES[layer.cell], STATES[layer.cell]
     shapes = [
         (steps, batch, directions * gates * units),
         (directions, units, gates * units),
@@ -35,16 +45,17 @@ def run(
     ]
     tensors = [values(s, seed=n) for n, s in enumerate(shapes)]
     tensors[1] /= np.float32(np.sqrt(units))
-    want = recurrent(cell, tensors, reverse, names, clip, last)
+    tensors += [np.array(lengths, np.int32)] * bool(lengths)
+    want = layer(tensors)
     settings = [
-        relax.ShapeExpr([int(reverse), int(last)]),
-        *map(ir.StringImm, names),
-        tirx.const(clip),
+        relax.ShapeExpr([int(layer.reverse), layer.last, int(layer.coupled)]),
+        *map(ir.StringImm, layer.names),
+        tirx.const(layer.clip),
     ]
 
     def emit(*given: relax.Var) -> relax.Expr:
         operands = [given[0], relax.const(tensors[1]) if known else given[1], *given[2 - known :]]
-        call = own(f"neoc.{cell}", [*operands, *settings], want.shape, "float32")
+        call = own(f"neoc.{layer.cell}", [*operands, *settings], want.shape, "float32")
         return relax.op.negative(call)
 
     inputs = [t for n, t in enumerate(tensors) if not known or n != 1]
@@ -58,12 +69,24 @@ def run(
 )
 @pytest.mark.parametrize("known", [True, False])
 def test_lstm(steps: int, batch: int, directions: int, units: int, known: bool) -> None:
-    run("lstm", steps, batch, directions, units, known=known, seeds=(None, 1, 2))
+    layer = Layer("lstm", NAMES["lstm"])
+    run(layer, steps, batch, directions, units, known=known, seeds=(None, 1))
 
 
 @pytest.mark.parametrize("cell", GATES)
 def test_everything_at_once(cell: str) -> None:
-    names = {"lstm": ("sigmoid", "relu", "tanh"), "gru": ("sigmoid", "relu"), "rnn": ("relu",)}
-    extra = {"lstm": 3, "gru": 1, "rnn": 0}[cell]
-    run(cell, 4, 2, 1, 12, extra, True, names[cell], 0.7, cell == "lstm", seeds=(None, 3))
-    run(cell, 3, 3, 2, 9, extra, False, clip=0.5, last=cell == "lstm", seeds=(None, 4))
+    extra, states, coupled = EXTRA[cell], STATES[cell], cell == "lstm"
+    first = Layer(cell, OTHERS[cell], True, states, coupled, 0.7)
+    run(first, 4, 2, 1, 12, extra)
+    second = Layer(cell, (*NAMES[cell], *OTHERS[cell]), last=1, clip=0.5)
+    run(second, 3, 3, 2, 9, extra, known=False)
+    run(second, 3, 3, 2, 9, extra, (2, 0, 7), seeds=(None, 5))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_activations(name: str) -> None:
+    run(Layer("rnn", (name + NUMBERS.get(name, ""),)), 3, 2, 1, 12)
+
+
+def test_activations_of_a_cell_that_is_long_to_write_out() -> None:
+    run(Layer("lstm", ("softplus", "elu 0.5", "softplus")), 2, 1, 1, 16, 3)

@@ -22,7 +22,7 @@ from frontends import onnx as importer
 from frontends.forest import Forest
 from frontends.model import Model, cut
 from tests.compiler.kernels import forests
-from tests.compiler.kernels.references import recurrent, suppressed
+from tests.compiler.kernels.references import GATES, Layer, suppressed
 
 Array = np.ndarray
 Agrees = Callable[..., Model]
@@ -54,9 +54,9 @@ def stand_in(cell: str) -> Callable[..., tvm.runtime.Tensor]:
 
     def call(*operands: Any) -> tvm.runtime.Tensor:
         tensors = [np.asarray(o.numpy()) for o in operands if isinstance(o, tvm.runtime.Tensor)]
-        (reverse, last), *names, clip = operands[len(tensors) :]
-        made = recurrent(cell, tensors, bool(reverse), names, clip, bool(last))
-        return tvm.runtime.tensor(made.astype(np.float32))
+        (reverse, last, coupled), *names, clip = operands[len(tensors) :]
+        layer = Layer(cell, names, bool(reverse), last, bool(coupled), clip)
+        return tvm.runtime.tensor(layer(tensors).astype(np.float32))
 
     return call
 
@@ -76,7 +76,7 @@ def places(mask: Array) -> Array:
     return np.pad(found, (0, mask.size - found.size))
 
 
-for cell in ("lstm", "gru", "rnn"):
+for cell in GATES:
     tvm_ffi.register_global_func(f"neoc.{cell}", stand_in(cell))
 tvm_ffi.register_global_func("neoc.places", array(places))
 tvm_ffi.register_global_func("neoc.order", array(lambda rows: np.lexsort(rows.T[::-1])))
