@@ -22,6 +22,7 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
 from compiler.kernels import polynomials
+from compiler.kernels.arithmetic import Floats
 from compiler.kernels.emit import (
     REGION,
     below,
@@ -157,7 +158,8 @@ class _Emitter:
             if run:
                 with loop(run) as t:
                     self._tile(
-                        Tile(height, self.vectors, s.lanes), T.bind(start + before + t * height)
+                        Tile(height, self.vectors, Floats(s.lanes)),
+                        T.bind(start + before + t * height),
                     )
 
     def _element(self, operand: int, row: Expr, at: Expr) -> Expr:
@@ -238,12 +240,12 @@ class _Emitter:
         width = tile.vectors * lanes
 
         def group(number: Expr | int, vectors: int) -> None:
-            part = Tile(tile.rows, vectors, lanes)
+            part = Tile(tile.rows, vectors, tile.arithmetic)
             acc = part.zeros()
             base = T.bind(tirx.const(0, "int32") + number * (depth * width))
             part.accumulate(
                 acc,
-                left,
+                lambda r, k: tirx.Broadcast(left(r, k), lanes),
                 lambda v, k: panels[vector_at(base + k * width + v * lanes, lanes)],
                 depth,
             )

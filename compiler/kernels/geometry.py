@@ -118,7 +118,7 @@ class Geometry:
 
     @property
     def data_bytes(self) -> int:
-        return 4 * self.in_channels * self.height * self.width
+        return (2 if self.whole else 4) * self.in_channels * self.height * self.width
 
     @property
     def flops(self) -> int:
@@ -153,16 +153,18 @@ def fits(vectors: int, columns: int, profile: Profile, whole: bool = False) -> b
 
 def cycles(shape: Geometry, vectors: int, columns: int, profile: Profile) -> float:
     """Estimated cycles of the busiest core: the slowest of arithmetic, loads, latency, and weights
-    from L2, and what stands around the loops.
+    from L2, and what stands around the loops. A step takes one channel, or two of integers, whose
+    sums wait for an addition only.
     """
+    together, latency = (2, 1) if shape.whole else (1, FMA_LATENCY)
 
     def step(v: int, n: int) -> float:
         fits_l1 = (
             v * shape.lanes * shape.item * shape.reach * shape.kernel[0] * shape.kernel[1]
             < profile.l1_bytes // 2
         )
-        stream = 0.0 if fits_l1 else v * shape.lanes * shape.item / 24
-        return max(v * n / FMA_PER_CYCLE, (v + n) / LOADS_PER_CYCLE, FMA_LATENCY, stream)
+        stream = 0.0 if fits_l1 else v * shape.lanes * shape.item * together / 24
+        return max(v * n / FMA_PER_CYCLE, (v + n) / LOADS_PER_CYCLE, latency, stream)
 
     extent = shape.out_width if shape.mode == "rows" else shape.pixels
     cut = BLOCK if shape.mode == "flat" else extent
@@ -170,7 +172,7 @@ def cycles(shape: Geometry, vectors: int, columns: int, profile: Profile) -> flo
     groups = Counter({vectors: shape.panels // vectors, shape.panels % vectors: 1})
     del tiles[0], groups[0]
     rows = shape.out_height if shape.mode == "rows" else 1
-    depth = shape.reach * shape.kernel[0] * shape.kernel[1]
+    depth = shape.reach // together * shape.kernel[0] * shape.kernel[1]
     cuts = {"rows": rows, "image": 1, "flat": -(-extent // BLOCK)}
     pieces = shape.batch * groups.total() * cuts[shape.mode]
     each = sum((depth * step(v, n) + TILE) * groups[v] * tiles[n] for v in groups for n in tiles)

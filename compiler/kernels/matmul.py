@@ -8,7 +8,7 @@
 
 A constant right side is packed at compile time: [block of K][group][k][vectors * L], so that a
 task reads it once from end to end. Any other is packed by the task. Sums of earlier blocks of K
-wait in a workspace.
+wait in a workspace. Integers are multiplied two k at a time.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
+from compiler.kernels.arithmetic import Arithmetic, Floats, Pairs
 from compiler.kernels.emit import (
     LINE,
     REGION,
@@ -34,7 +35,7 @@ from compiler.kernels.emit import (
     workspace,
 )  # fmt: skip
 from compiler.kernels.geometry import fits
-from compiler.kernels.operators import shape_of
+from compiler.kernels.operators import dtype_of, shape_of
 from compiler.kernels.product import Blocks, Product, cycles, parameter_of
 from compiler.kernels.template import Packing, Point, Space, Template
 from compiler.kernels.tile import UNROLLED, Tile
@@ -42,6 +43,9 @@ from compiler.kernels.value import ZERO, Expr, Index, Value, broadcast, ravel, u
 from compiler.kernels.vector import Evaluator
 from compiler.kernels.workload import Workload, operands_of
 from targets import Profile
+
+FLOATS = ("float32",) * 3
+INTEGERS = {("int16", "int8", "int32"), ("int16", "int16", "int32")}  # of an even depth
 
 
 class Matmul(Template):
@@ -52,15 +56,18 @@ class Matmul(Template):
         if work.operator != "relax.matmul" or work.anchor is None:
             return False
         ranks = [len(shape_of(o)) for o in operands_of(work.anchor)]
-        floats = {str(t.ty.dtype) for t in (*operands_of(work.anchor), work.anchor)}
+        types = tuple(dtype_of(t) for t in (*operands_of(work.anchor), work.anchor))
         empty = 0 in (*shape_of(work.anchor), *shape_of(operands_of(work.anchor)[0]))
-        return min(ranks) >= 2 and floats == {"float32"} and not empty
+        known = parameter_of(work, 1) in work.constants
+        computed = types == FLOATS or (types in INTEGERS and known)
+        return min(ranks) >= 2 and computed and not empty
 
     def space(self, work: Workload, profile: Profile) -> Space:
         shape = Product.of(work, profile.isa.lanes)
         copies = (0, 1) if shape.rows > 1 else (0,)
         cuts = [shape.depth // n for n in range(2, 13) if shape.depth % n == 0]
-        spans = [c for c in cuts if shape.constant and 192 <= c <= 512]
+        whole = [c for c in cuts if c % shape.together == 0]
+        spans = [c for c in whole if shape.constant and 192 <= c <= 512]
         return Space({
             "rows": tuple(r for r in range(1, 15) if r <= shape.rows),
             "vectors": tuple(v for v in (1, 2, 3, 4, 6, 8) if v <= shape.panels),
@@ -73,7 +80,7 @@ class Matmul(Template):
         rows, vectors = point["rows"], point["vectors"]
         # a tile that leaves no register over spills even where FMAs broadcast from memory
         full = rows > 1 and (rows + 1) * vectors >= profile.isa.registers
-        if full or not fits(vectors, rows, profile):
+        if full or not fits(vectors, rows, profile, shape.together > 1):
             return math.inf
         return cycles(Blocks.of(shape, point, profile), bool(point["copy"]), profile)
 
@@ -96,7 +103,10 @@ class Matmul(Template):
         ]
         with kernel(name, parameters) as (buffers, done):
             parallel = cycles(blocks, bool(point["copy"]), profile) > REGION
-            _Emitter(blocks, bool(point["copy"]), work, buffers).emit(parallel)
+            arithmetic = (
+                Floats(profile.isa.lanes) if blocks.shape.together == 1 else Pairs.of(profile)
+            )
+            _Emitter(blocks, arithmetic, bool(point["copy"]), work, buffers).emit(parallel)
         return done[0]
 
 
@@ -112,18 +122,24 @@ class _Emitter:
     waiting: tirx.Buffer | None
 
     def __init__(
-        self, blocks: Blocks, copies: bool, work: Workload, buffers: Sequence[tirx.Buffer]
+        self,
+        blocks: Blocks,
+        arithmetic: Arithmetic,
+        copies: bool,
+        work: Workload,
+        buffers: Sequence[tirx.Buffer],
     ) -> None:
+        self.arithmetic = arithmetic
         self.blocks, self.shape, self.copies, self.out = blocks, blocks.shape, copies, buffers[-1]
         self.long_epilogue = work.calls_mathematics
         bound = work.bind(buffers)
         self.left, self.right = bound.operands()
         places = [parameter_of(work, n) for n in (0, 1)]
         self.stored = [buffers[p] if p is not None else None for p in places]
-        self.accumulated = tirx.Var("accumulated", "float32")
+        self.accumulated = tirx.Var("accumulated", arithmetic.sums)
         assert work.anchor is not None
         self.full = shape_of(work.anchor)
-        self.result = bound.result(Value(self.full, "float32", lambda _: self.accumulated))
+        self.result = bound.result(Value(self.full, arithmetic.sums, lambda _: self.accumulated))
 
     def emit(self, parallel: bool) -> None:
         b = self.blocks
@@ -140,8 +156,9 @@ class _Emitter:
         tall = b.stack * b.tiles[0]
         groups, tiles = within(b.chunk, self.group, b.groups), self._tiles()
         self.panels = self.stored[1] if self.shape.constant else self._packed()
-        self.rows = workspace(tall * b.stride) if self.copies else None
-        self.waiting = workspace(b.chunk * tall * b.width) if b.spans > 1 else None
+        self.rows = workspace(tall * b.stride, self.left.dtype) if self.copies else None
+        held = (b.chunk * tall * b.width, self.arithmetic.sums)
+        self.waiting = workspace(*held) if b.spans > 1 else None
         with loop(b.spans) as span:
             if self.copies:
                 self._copy(span)
@@ -196,7 +213,7 @@ class _Emitter:
         start = T.bind(span * b.span)
         with loop(T.bind(end - self.row)) as r:
             index = self._index(self.row + r)
-            source = Value((self.shape.depth,), "float32",
+            source = Value((self.shape.depth,), self.left.dtype,
                            lambda k: broadcast(self.left, (*index, *k)))  # fmt: skip
             store_row(
                 rows, source, (), start, b.span, self.shape.lanes,
@@ -212,7 +229,7 @@ class _Emitter:
         large = b.tiles.count(b.tiles[0])
 
         def sized(rows: int, vectors: int) -> None:
-            self._tile(Tile(rows, vectors, self.shape.lanes), span, g, t, group, row)
+            self._tile(Tile(rows, vectors, self.arithmetic), span, g, t, group, row)
 
         def wide(vectors: int) -> None:
             either(
@@ -228,7 +245,7 @@ class _Emitter:
         )
 
     def _tile(self, tile: Tile, span: Expr, g: Expr, t: Expr, group: Expr, row: Expr) -> None:
-        b, lanes = self.blocks, self.shape.lanes
+        b, s, lanes = self.blocks, self.shape, self.shape.lanes
         waits = (
             T.bind(((g * b.stack + t) * b.tiles[0]) * b.width) if self.waiting is not None else ZERO
         )
@@ -243,14 +260,16 @@ class _Emitter:
         buffer = self.panels
 
         def ahead(i: Expr) -> None:
-            lines = b.panel * 4 // LINE
-            line = tirx.min(t * (b.span // UNROLLED) + i, lines - 1)
-            prefetch(buffer, panel + b.panel + line * (LINE // 4))
+            lines = b.panel * s.right // LINE
+            line = tirx.min(t * (b.span // s.together // UNROLLED) + i, lines - 1)
+            prefetch(buffer, panel + b.panel + line * (LINE // s.right))
 
         tile.accumulate(
             acc,
-            lambda r, k: left[0][left[1] + r * step + k],
-            lambda v, k: buffer[vector_at(panel + k * b.width + v * lanes, lanes)],
+            lambda r, k: self.arithmetic.spread(left[0], left[1] + r * step + k),
+            lambda v, k: self.arithmetic.weights(
+                buffer, panel + k * b.width + v * lanes * s.together
+            ),
             b.span,
             ahead if self.shape.constant else None,
         )
@@ -296,7 +315,7 @@ class _Emitter:
                 T.buffer_store(self.out, final, [vector_at(target + offset, lanes)])
 
             def part() -> None:
-                kept = registers(1, s.lanes)
+                kept = registers(1, s.lanes, self.arithmetic.sums)
                 T.buffer_store(kept, value, [vector_at(0, s.lanes)])
                 with loop(ragged) as i:
                     store(kept[i], i, 1)

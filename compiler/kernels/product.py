@@ -10,7 +10,7 @@ import numpy as np
 
 from compiler.kernels.emit import LINE
 from compiler.kernels.geometry import FMA_LATENCY, FMA_PER_CYCLE, LOADS_PER_CYCLE, even
-from compiler.kernels.operators import shape_of
+from compiler.kernels.operators import dtype_of, shape_of
 from compiler.kernels.template import Point
 from compiler.kernels.workload import Workload, operands_of
 from targets import Profile
@@ -31,11 +31,16 @@ class Product:
     depth: int
     lanes: int
     constant: bool
+    left: int = 4  # bytes of an element
+    right: int = 4
+    together: int = 1  # steps of the depth that one instruction takes: two of integers
 
     @classmethod
     def of(cls, work: Workload, lanes: int) -> Product:
         assert work.anchor is not None
-        left, right = (shape_of(o) for o in operands_of(work.anchor)[:2])
+        operands = operands_of(work.anchor)[:2]
+        left, right = (shape_of(o) for o in operands)
+        sizes = [np.dtype(dtype_of(o)).itemsize for o in operands]
         out = shape_of(work.anchor)
         is_one = all(e == 1 for e in right[:-2])
         batch, rows = ((), math.prod(out[:-1])) if is_one else (out[:-2], out[-2])
@@ -46,6 +51,8 @@ class Product:
             left[-1],
             lanes,
             is_one and parameter_of(work, 1) in work.constants,
+            *sizes,
+            together=1 if dtype_of(work.anchor) == "float32" else 2,
         )
 
     @property
@@ -77,7 +84,7 @@ class Blocks:
     def of(cls, shape: Product, point: Point, profile: Profile) -> Blocks:
         vectors, span = point["vectors"], point["span"]
         tiles = tuple(even(shape.rows, point["rows"]))
-        row_bytes = 4 * span * tiles[0]
+        row_bytes = shape.left * span * tiles[0]
         stacks = -(-len(tiles) // max(profile.l2_bytes * 3 // 4 // row_bytes, 1))
         stack = -(-len(tiles) // stacks)
         groups = -(-shape.panels // vectors)
@@ -124,16 +131,19 @@ class Blocks:
         """Elements from one copied row to the next: an odd number of lines, so that rows differ in
         cache sets.
         """
-        lines = -(-self.span * 4 // LINE) | 1
-        return lines * (LINE // 4)
+        lines = -(-self.span * self.shape.left // LINE) | 1
+        return lines * (LINE // self.shape.left)
 
     def pack(self, right: np.ndarray) -> np.ndarray:
-        """[K, N] -> [span][group][k][vectors * L], with zeros behind the last column."""
+        """[K, N] -> [span][group][k][vectors * L], with zeros behind the last column. Of integers
+        two k stand beside each other: [span][group][k / 2][vectors * L][2].
+        """
         s = self.shape
         padded = np.zeros((s.depth, self.groups * self.width), right.dtype)
         padded[:, : s.columns] = right.reshape(s.depth, s.columns)
-        cut = padded.reshape(self.spans, self.span, self.groups, self.width)
-        return np.ascontiguousarray(cut.transpose(0, 2, 1, 3)).reshape(-1)
+        steps = self.span // s.together
+        cut = padded.reshape(self.spans, steps, s.together, self.groups, self.width)
+        return np.ascontiguousarray(cut.transpose(0, 3, 1, 4, 2)).reshape(-1)
 
 
 def _balanced(groups: int, others: int, most: int, cores: int) -> int:
@@ -154,18 +164,17 @@ def cycles(blocks: Blocks, copies: bool, profile: Profile) -> float:
     widths = {blocks.vectors: full, narrow: 1} if narrow else {blocks.vectors: full}
     heights = Counter(blocks.tiles)
     # a panel that the rows beside it push out of the first cache costs more than one that streams
-    panel, beside = 4 * blocks.panel, 4 * blocks.span * blocks.tiles[0]
+    panel, beside = shape.right * blocks.panel, shape.left * blocks.span * blocks.tiles[0]
     far = 1.04 if panel > profile.l1_bytes else 1.0 + 0.12 * (panel + beside > profile.l1_bytes)
-    far += 0.10 * (4 * (blocks.panel + blocks.span * blocks.stack * blocks.tiles[0])
-                   > profile.l2_bytes)  # fmt: skip
+    far += 0.10 * (panel + beside * blocks.stack > profile.l2_bytes)
+    latency = FMA_LATENCY if shape.together == 1 else 1
 
     def tile(rows: int, vectors: int) -> float:
         loads = (vectors + rows) / LOADS_PER_CYCLE
-        close = (max(rows * vectors / FMA_PER_CYCLE, loads, FMA_LATENCY) + loads / 4) * far
-        step = max(close, vectors * lanes * 4 / L2_PER_CYCLE)
-        return blocks.spans * (
-            blocks.span * step + TILE + rows * vectors * (1 + (blocks.spans > 1))
-        )
+        close = (max(rows * vectors / FMA_PER_CYCLE, loads, latency) + loads / 4) * far
+        step = max(close, vectors * lanes * shape.right * shape.together / L2_PER_CYCLE)
+        steps = blocks.span // shape.together
+        return blocks.spans * (steps * step + TILE + rows * vectors * (1 + (blocks.spans > 1)))
 
     one = sum(n * m * tile(h, w) for h, n in heights.items() for w, m in widths.items())
     batch = math.prod(shape.batch)
@@ -173,5 +182,6 @@ def cycles(blocks: Blocks, copies: bool, profile: Profile) -> float:
     moved += 0 if shape.constant else 2 * shape.columns * shape.depth * blocks.stacks
     total = batch * (one + moved / lanes * MOVE)
     busiest = total / blocks.tasks * -(-blocks.tasks // profile.cores)
-    stream = 4 * shape.columns * shape.depth * shape.constant / profile.cores / STREAM
+    weights = shape.right * shape.columns * shape.depth
+    stream = weights * shape.constant / profile.cores / STREAM
     return max(busiest, stream) + min(busiest, stream) / 10 + blocks.tasks / profile.cores * TILE

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
+from compiler.kernels.arithmetic import Arithmetic
 from compiler.kernels.emit import loop, registers, vector_at
 from compiler.kernels.value import Expr
 
@@ -23,7 +24,11 @@ class Tile:
 
     rows: int
     vectors: int
-    lanes: int
+    arithmetic: Arithmetic
+
+    @property
+    def lanes(self) -> int:
+        return self.arithmetic.lanes
 
     @property
     def count(self) -> int:
@@ -33,8 +38,9 @@ class Tile:
         return vector_at((row * self.vectors + vector) * self.lanes, self.lanes)
 
     def zeros(self) -> tirx.Buffer:
-        acc = registers(self.count, self.lanes)
-        zero = tirx.Broadcast(tirx.const(0.0, "float32"), self.lanes)
+        sums = self.arithmetic.sums
+        acc = registers(self.count, self.lanes, sums)
+        zero = tirx.Broadcast(tirx.const(0, sums), self.lanes)
         for i in range(self.count):
             T.buffer_store(acc, zero, [vector_at(i * self.lanes, self.lanes)])
         return acc
@@ -57,27 +63,28 @@ class Tile:
         depth: int | Expr,
         prefetch: Callable[[Expr], None] | None = None,
     ) -> None:
-        """left(row, k): an element; panel(vector, k): a vector of the right side.
-        prefetch(step) is called once for UNROLLED steps.
+        """left(row, k): an element in every lane; panel(vector, k): a vector of the right side; of
+        integers, two of each. prefetch(step) is called once for UNROLLED steps.
         """
+        size = self.arithmetic.depth
 
         def step(k: Expr) -> None:
             b = [T.bind(panel(v, k)) for v in range(self.vectors)]
             for r in range(self.rows):
-                a = T.bind(tirx.Broadcast(left(r, k), self.lanes))
+                a = T.bind(left(r, k))
                 for v in range(self.vectors):
                     slot = self.slot(r, v)
-                    T.buffer_store(acc, acc[slot] + a * b[v], [slot])
+                    T.buffer_store(acc, self.arithmetic.added(acc[slot], a, b[v]), [slot])
 
-        whole, rest = depth // UNROLLED, depth % UNROLLED
+        whole, rest = depth // size // UNROLLED, depth // size % UNROLLED
         with loop(whole) as i:
             if prefetch is not None:
                 prefetch(i)
             for u in range(UNROLLED if whole != 0 else 0):
-                step(i * UNROLLED + u)
+                step((i * UNROLLED + u) * size)
         if rest != 0:
             with loop(rest) as i:
-                step(whole * UNROLLED + i)
+                step((whole * UNROLLED + i) * size)
 
     def each(self, acc: tirx.Buffer, finish: Callable[[Expr, Expr | int, int], None]) -> None:
         """finish(a vector of the tile, its row, its number in the row), written out."""
@@ -87,7 +94,9 @@ class Tile:
 
     def looped(self, acc: tirx.Buffer, finish: Callable[[Expr, Expr | int, int], None]) -> None:
         """The same as a loop over the rows, where `finish` is long."""
-        kept = registers(self.count, self.lanes)  # indexed by the loop, so in memory
+        kept = registers(
+            self.count, self.lanes, self.arithmetic.sums
+        )  # indexed by the loop, so in memory
         for i in range(self.count):
             slot = vector_at(i * self.lanes, self.lanes)
             T.buffer_store(kept, acc[slot], [slot])

@@ -1,8 +1,9 @@
 """Products of dequantised numbers in integers.
 
-conv((x - z) * s, w * t) is conv(x - z, w) * (s * t): exact sums of 16-bit numbers, scaled once.
-Tensors that hold bytes between such layers hold them as 16-bit numbers without their zero point, so
-that padding is zero. A division in front of a rounding becomes part of the factors in front of it.
+conv((x - z) * s, w * t) is conv(x - z, w) * (s * t): exact sums of 16-bit numbers, scaled once; a
+matrix product likewise. Tensors that hold bytes between such layers hold them as 16-bit numbers
+without their zero point, so that padding is zero. A division in front of a rounding becomes part of
+the factors in front of it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ MOVED: dict[str, Callable[[np.ndarray, relax.Call], np.ndarray]] = {
     "relax.permute_dims": lambda array, call: array.transpose(_axes(call)),
     "relax.reshape": lambda array, call: array.reshape(integers(call.args[1])),
 }
+OUTPUTS = {"relax.nn.conv2d": 0, "relax.matmul": 1}  # the axis of the weights where results lie
 SHRUNK = ("relax.add", "relax.multiply", "relax.nn.relu")
 
 
@@ -60,6 +62,7 @@ class _Rewriter(Rewriter):
         self.centred: dict[_Bytes, relax.Var] = {}
         self.rules: dict[str, Callable[[relax.Call, str], relax.Expr | None]] = {
             "relax.nn.conv2d": self._convolution,
+            "relax.matmul": self._matmul,
             "relax.multiply": self._dequantised,
             "relax.add": self._biased,
             "relax.divide": self._divided,
@@ -170,22 +173,32 @@ class _Rewriter(Rewriter):
         def emit(x: relax.Expr, w: relax.Expr) -> relax.Expr:
             return relax.op.nn.conv2d(x, w, *sizes, out_dtype="int32")
 
-        return self._product(call, 0, (1, -1, 1, 1), emit, name)
+        return self._product(call, (1, -1, 1, 1), emit, name)
+
+    def _matmul(self, call: relax.Call, name: str) -> relax.Expr | None:
+        right = shape_of(call.args[1])
+        if len(right) != 2 or right[0] % 2:
+            return None  # two rows are multiplied at a time
+
+        def emit(x: relax.Expr, w: relax.Expr) -> relax.Expr:
+            return relax.op.matmul(x, w, "int32")
+
+        return self._product(call, (-1,), emit, name)
 
     def _product(
         self,
         call: relax.Call,
-        axis: int,
         column: tuple[int, ...],
         emit: Callable[[relax.Expr, relax.Expr], relax.Expr],
         name: str,
     ) -> relax.Expr | None:
-        """A product of bytes with constants, of integers or dequantised. axis: of the constant,
-        where the results lie; column: the shape in which they lie in the result.
+        """A product of bytes with constants, of integers or dequantised. column: the shape of
+        factors, one for each output of the constant, in the result.
         """
+        axis = OUTPUTS[call.op.name]
         if dtype_of(call) == "int32":
             whole, array = self._bytes(call.args[0]), array_of(self.use(call.args[1]))
-            known = None if array is None else _Known(array, np.ones(1, np.float32))
+            known = None if array is None else _Known(array, np.ones((1,) * array.ndim))
             scale = None
         else:
             data, known = self._scaled_bytes(call.args[0]), self._known(call.args[1])
@@ -262,14 +275,14 @@ class _Rewriter(Rewriter):
         cast, factor = self.producer.get(product.args[0]), array_of(product.args[1])
         sums = cast.args[0] if cast is not None and cast.op.name == "relax.astype" else None
         made = self.producer.get(sums) if sums is not None else None
-        if made is None or factor is None or made.op.name != "relax.nn.conv2d":
+        if made is None or factor is None or made.op.name not in OUTPUTS:
             return None
         if dtype_of(made) != "int32" or not np.allclose(
             np.broadcast_to(bias.scale, bias.data.shape), factor, rtol=1e-5, atol=0
         ):
             return None
         weight = array_of(made.args[1])
-        if weight is None or not _exact(weight, 0, bias.data):
+        if weight is None or not _exact(weight, OUTPUTS[made.op.name], bias.data):
             return None
         added = self.emit(relax.op.add(sums, constant(bias.data)), name)
         return self._scaled(added, factor, name)

@@ -55,6 +55,29 @@ def test_points_of_the_space_are_exact(seed: int) -> None:
     agrees(CASES[seed - 1], "uint8", (NARROW, WIDE)[seed % 2], seed)
 
 
+# rows, depth, columns
+PRODUCTS = [((5,), 16, 19), ((2, 3), 386, 40), ((33,), 1536, 24), ((1,), 130, 9)]
+
+
+@pytest.mark.parametrize("seed", [None, 1, 2])
+@pytest.mark.parametrize(("rows", "depth", "columns"), PRODUCTS)
+def test_matrix_products_are_exact(
+    rows: tuple[int, ...], depth: int, columns: int, seed: int | None
+) -> None:
+    rng = np.random.default_rng(depth)
+    x = rng.integers(0, 256, (*rows, depth)).astype(np.uint8)
+    widest = 128 if len(rows) == 1 else 256
+    weight = rng.integers(-widest, widest, (depth, columns)).astype(np.int32)
+
+    def emit(a: relax.Var) -> relax.Expr:
+        middle = R.subtract(R.astype(a, "int32"), relax.const(255, "int32"))
+        return R.matmul(middle, relax.const(weight.clip(-255)))
+
+    want = (x.astype(np.int64) - 255) @ weight.clip(-255)
+    names = check(emit, [x], want, profiles=[NARROW, WIDE], seeds=[seed])
+    assert "matmul" in names
+
+
 def test_weights_of_nine_bits() -> None:
     """Such have a zero point that is not 0."""
     agrees(CASES[0], "int8", NARROW, None, widest=255)

@@ -52,3 +52,10 @@ def test_a_constant_is_packed_in_the_order_in_which_it_is_read() -> None:
     np.testing.assert_array_equal(packed[1, 0], right[2:, :16])
     np.testing.assert_array_equal(packed[0, 1, :, :4], right[:2, 16:])
     assert not packed[:, 1, :, 4:].any()
+
+
+def test_integers_are_packed_two_by_two() -> None:
+    right = np.arange(4 * 20, dtype=np.int8).reshape(4, 20)
+    blocks = Blocks(Product((), 1, 20, 4, 8, True, 2, 1, 2), 2, (1,), 1, 1, 4)
+    packed = blocks.pack(right).reshape(2, 2, 16, 2)  # group, pair of k, column, k
+    np.testing.assert_array_equal(packed[0, 1, :, 1], right[3, :16])

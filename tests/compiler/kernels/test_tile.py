@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import tvm
 import tvm_ffi
+from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
 from compiler import codegen
+from compiler.kernels.arithmetic import Floats
 from compiler.kernels.emit import kernel, vector_at
 from compiler.kernels.tile import Tile
 from compiler.kernels.value import Expr
@@ -16,14 +18,14 @@ from tests.compiler.kernels.harness import NARROW, values
 @pytest.mark.parametrize("looped", [False, True])
 @pytest.mark.parametrize("depth", [1, 4, 11])
 def test_a_tile_adds_to_what_it_loads(depth: int, looped: bool) -> None:
-    tile = Tile(3, 2, 4)
+    tile = Tile(3, 2, Floats(4))
     left, right, start = values((3, depth)), values((depth, 8)), values((3, 8))
     with kernel("t", [(a.shape, "float32") for a in (left, right, start, start)]) as (b, done):
         acc = tile.zeros()
         tile.load(acc, b[2], T.bind(0))
         tile.accumulate(
             acc,
-            lambda r, k: b[0][r * depth + k],
+            lambda r, k: tirx.Broadcast(b[0][r * depth + k], 4),
             lambda v, k: b[1][vector_at(k * 8 + v * 4, 4)],
             depth,
         )

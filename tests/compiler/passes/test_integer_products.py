@@ -141,6 +141,38 @@ def test_a_bias_in_the_unit_of_the_sums_is_added_to_them() -> None:
     assert "add of int32" in operators(emit, numbers((1, 4, 3, 3)))
 
 
+@pytest.mark.parametrize(("depth", "kind"), [(6, "int32"), (5, "float32")])
+def test_products_with_weights_of_another_order_of_axes(depth: int, kind: str) -> None:
+    """One scale a column; an odd depth is no whole number of pairs."""
+    x, weight = numbers((4, depth)), numbers((3, depth))
+    scale, bias = np.float32([[0.1], [0.2], [0.3]]), np.arange(3, dtype=np.int32)
+
+    def emit(a: relax.Var) -> relax.Expr:
+        known = R.permute_dims(dequantised(relax.const(weight), 0, scale))
+        made = R.matmul(dequantised(a, 3, 0.5), known)
+        unit = relax.const((scale * 0.5).reshape(-1))
+        return R.add(made, R.multiply(R.astype(relax.const(bias), "float32"), unit))
+
+    left = operators(emit, x)
+    assert f"matmul of {kind}" in left and f"add of {kind}" in left
+    (got,), _ = compute(emit, x, profile=NARROW)
+    want = (x.astype(np.int64) - 3) @ weight.T.astype(np.int64) + bias
+    np.testing.assert_allclose(got, want * scale.T * 0.5, rtol=1e-6, atol=1e-3)
+
+
+def test_a_zero_point_known_at_run_time_is_subtracted() -> None:
+    x, zero, weight = numbers((3, 8), "uint8"), np.uint8([[77]]), numbers((8, 5))
+
+    def emit(a: relax.Var, z: relax.Var) -> relax.Expr:
+        middle = R.reshape(R.astype(z, "int32"), ())
+        whole = R.subtract(R.astype(a, "int32"), middle)
+        return R.matmul(whole, R.astype(relax.const(weight), "int32"))
+
+    (got,), made = compute(emit, x, zero, profile=NARROW)
+    np.testing.assert_array_equal(got, (x.astype(np.int32) - 77) @ weight.astype(np.int32))
+    assert "matmul" in {k.schedule.template.name for k in made.kernels.values()}
+
+
 def test_groups_stay_float_with_constant_weights() -> None:
     def emit(a: relax.Var) -> relax.Expr:
         return layer(dequantised(a, 1, 0.1), numbers((4, 1, 3, 3)), 0.1, groups=4)
