@@ -41,6 +41,7 @@ class Product:
         operands = operands_of(work.anchor)[:2]
         left, right = (shape_of(o) for o in operands)
         sizes = [np.dtype(dtype_of(o)).itemsize for o in operands]
+        together = 1 if dtype_of(work.anchor) == "float32" else 2
         out = shape_of(work.anchor)
         is_one = all(e == 1 for e in right[:-2])
         batch, rows = ((), math.prod(out[:-1])) if is_one else (out[:-2], out[-2])
@@ -52,7 +53,7 @@ class Product:
             lanes,
             is_one and parameter_of(work, 1) in work.constants,
             *sizes,
-            together=1 if dtype_of(work.anchor) == "float32" else 2,
+            together,
         )
 
     @property
