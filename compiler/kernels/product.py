@@ -40,7 +40,7 @@ class Product:
         assert work.anchor is not None
         operands = operands_of(work.anchor)[:2]
         left, right = (shape_of(o) for o in operands)
-        sizes = [np.dtype(dtype_of(o)).itemsize for o in operands]
+        left_bytes, right_bytes = (np.dtype(dtype_of(o)).itemsize for o in operands)
         together = 1 if dtype_of(work.anchor) == "float32" else 2
         out = shape_of(work.anchor)
         is_one = all(e == 1 for e in right[:-2])
@@ -52,7 +52,8 @@ class Product:
             left[-1],
             lanes,
             is_one and parameter_of(work, 1) in work.constants,
-            *sizes,
+            left_bytes,
+            right_bytes,
             together,
         )
 
