@@ -145,7 +145,7 @@ def test_a_bias_in_the_unit_of_the_sums_is_added_to_them() -> None:
 def test_products_with_weights_of_another_order_of_axes(depth: int, kind: str) -> None:
     """One scale a column; an odd depth is no whole number of pairs."""
     x, weight = numbers((4, depth)), numbers((3, depth))
-    scale, bias = np.float32([[0.1], [0.2], [0.3]]), np.arange(3, dtype=np.int32)
+    scale, bias = np.array([[0.1], [0.2], [0.3]], np.float32), np.arange(3, dtype=np.int32)
 
     def emit(a: relax.Var) -> relax.Expr:
         known = R.permute_dims(dequantised(relax.const(weight), 0, scale))
@@ -161,7 +161,7 @@ def test_products_with_weights_of_another_order_of_axes(depth: int, kind: str) -
 
 
 def test_a_zero_point_known_at_run_time_is_subtracted() -> None:
-    x, zero, weight = numbers((3, 8), "uint8"), np.uint8([[77]]), numbers((8, 5))
+    x, zero, weight = numbers((3, 8), "uint8"), np.array([[77]], np.uint8), numbers((8, 5))
 
     def emit(a: relax.Var, z: relax.Var) -> relax.Expr:
         middle = R.reshape(R.astype(z, "int32"), ())
