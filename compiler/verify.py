@@ -186,7 +186,8 @@ def _answer(reference: Reference, model: Model, seed: int) -> tuple[Arrays, Arra
     for limit in INTEGERS:
         inputs = {t.name: sample(t, seed, limit) for t in model.signature.inputs}
         try:
-            return inputs, dict(zip(names, map(np.asarray, reference(inputs)), strict=True))
+            outputs = reference({**inputs, **model.constants})
+            return inputs, dict(zip(names, map(np.asarray, outputs), strict=True))
         except Exception as error:  # an index out of some table's range, if the next one works
             failure = error
     raise ServerError(

@@ -2,6 +2,7 @@
 
 Forms: {"data": [1, 3, 224, 224]} by name, [[1, 3, 224, 224], [1, 10]] by place, and the bare
 [1, 3, 224, 224] for a model of one input. -1 and null are a dimension unknown at compile time.
+An input's value in place of its shape, {"k": {"value": [5]}}, makes it a constant.
 """
 
 import ast
@@ -11,7 +12,9 @@ import math
 import re
 import warnings
 
-from frontends.model import DataInputConfig, ModelError
+import numpy as np
+
+from frontends.model import DataInputConfig, Given, Known, ModelError
 
 MAX_CHARACTERS = 16384  # the API's limit for the text
 MAX_RANK = 8
@@ -38,12 +41,12 @@ def parse(text: str | None) -> DataInputConfig | None:
     if isinstance(value, dict):
         if not value:
             raise _error(f"DataInputConfig names no input. {_FORMS}")
-        return {_name(name): _shape(f'"{name}"', dims) for name, dims in value.items()}
+        return {_name(name): _given(f'"{name}"', entry) for name, entry in value.items()}
     if isinstance(value, list | tuple):
         if not value:
             raise _error(f"DataInputConfig holds no shape. {_FORMS}")
-        shapes = value if all(isinstance(item, list | tuple) for item in value) else [value]
-        return [_shape(f"{place}", dims) for place, dims in enumerate(shapes)]
+        entries = value if all(isinstance(v, list | tuple | dict) for v in value) else [value]
+        return [_given(f"{place}", entry) for place, entry in enumerate(entries)]
     raise _error(f"DataInputConfig is not dictionary or list. {_FORMS}")
 
 
@@ -83,6 +86,21 @@ def _name(name: object) -> str:
     if not isinstance(name, str) or not name:
         raise _error(f"DataInputConfig: the input name {name!r} is not a string. {_FORMS}")
     return name
+
+
+def _given(where: str, entry: object) -> Given:
+    if not isinstance(entry, dict) or entry.keys() != {"value"}:
+        return _shape(where, entry)
+    try:
+        numeric = np.asarray(entry["value"]).dtype.kind in "biuf"
+    except ValueError:  # lists of different lengths
+        numeric = False
+    if not numeric:
+        raise _error(
+            f"DataInputConfig: the value of input {where} is not a number, or nested lists of "
+            f"numbers, but {_shorten(entry['value'])}."
+        )
+    return Known(entry["value"])
 
 
 def _shape(where: str, dims: object) -> tuple[int, ...]:

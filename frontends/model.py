@@ -4,7 +4,7 @@ A front end raises `ModelError` for anything that is wrong with the client's mod
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,17 @@ import tvm
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-# The shapes a client asks for: by input name, or in the order of the model's inputs. -1 is unknown.
-DataInputConfig = dict[str, tuple[int, ...]] | list[tuple[int, ...]]
 
+@dataclass(frozen=True)
+class Known:
+    """An input whose value the client gives when the model is compiled: numbers, nested."""
+
+    value: Any
+
+
+# What a client says of the inputs: by name, or in the order of the model's inputs. -1 is unknown.
+Given = tuple[int, ...] | Known
+DataInputConfig = dict[str, Given] | list[Given]
 
 SHAPE = ":shape"
 
@@ -75,7 +83,8 @@ class Model:
     """A loaded model. `module["main"]` takes the inputs in order and returns a tuple, always.
 
     `oracle` is an ONNX file with the same inputs and outputs, which ONNX Runtime can run.
-    `derived` is the DataInputConfig as JSON text when the client gave none.
+    `constants` are inputs of the oracle that the module knows. `derived` is the DataInputConfig as
+    JSON text when the client gave none.
     """
 
     module: tvm.IRModule
@@ -84,3 +93,4 @@ class Model:
     derived: str | None
     framework_version: str
     warnings: tuple[str, ...] = ()
+    constants: Mapping[str, Array] = field(default_factory=dict)

@@ -16,7 +16,16 @@ from onnx import helper
 from onnx.onnx_pb import ModelProto, TensorProto, TypeProto, ValueInfoProto
 from tvm import relax
 
-from frontends.model import DataInputConfig, Model, ModelError, Signature, Tensor, shape_name
+from frontends.model import (
+    DataInputConfig,
+    Given,
+    Known,
+    Model,
+    ModelError,
+    Signature,
+    Tensor,
+    shape_name,
+)
 from frontends.onnx import graph as graphs
 from frontends.onnx import padded
 from frontends.onnx.builder import Builder, Value, dtype, shape
@@ -41,9 +50,9 @@ def load(path: Path, config: DataInputConfig | None) -> Model:
         declared = _inputs(proto, config)
     except ModelError as cause:
         raise ModelError(f"{CANNOT_LOAD} {cause}") from cause
-    inputs = _shaped(declared, config)
+    inputs, constants = _shaped(declared, config)
     try:
-        module, outputs = _convert(proto, inputs)
+        module, outputs = _convert(proto, inputs, constants)
     except ModelError as cause:
         version = graphs.version_text(proto)
         raise ModelError(f"{CANNOT_CONVERT} {cause}\n{version}") from cause
@@ -54,6 +63,7 @@ def load(path: Path, config: DataInputConfig | None) -> Model:
         oracle=path,
         derived=derived,
         framework_version=f"opset {graphs.opsets(proto).get('', 1)}",
+        constants=constants,
     )
 
 
@@ -119,15 +129,21 @@ def _declared_shape(value: ValueInfoProto) -> list[int | str | None] | None:
 
 def _shaped(
     declared: Mapping[str, ValueInfoProto], config: DataInputConfig | None
-) -> tuple[Tensor, ...]:
-    """Every input with its concrete shape, from the client's config or else the model's own."""
+) -> tuple[tuple[Tensor, ...], dict[str, graphs.Array]]:
+    """Every input with its concrete shape, from the client's config or else the model's own; and
+    those whose value the client gives.
+    """
     given = _named(declared, config)
-    tensors = []
+    tensors, constants = [], {}
     for name, value in declared.items():
-        own = _declared_shape(value)
-        if name in given:
-            _check_shape(name, given[name], own)
-            dims = given[name]
+        own, entry = _declared_shape(value), given.get(name)
+        if isinstance(entry, Known):
+            constants[name] = _constant(name, entry, _dtype(value.type))
+            _check_shape(name, constants[name].shape, own)
+            continue
+        if entry is not None:
+            _check_shape(name, entry, own)
+            dims = entry
         elif own is not None and all(isinstance(d, int) and d > 0 for d in own):
             dims = tuple(d for d in own if isinstance(d, int))
         elif config is None:
@@ -137,12 +153,20 @@ def _shaped(
                 f"DataInputConfig has no shape for input '{name}', which the model gives as {own}"
             )
         tensors.append(Tensor(name, dims, _dtype(value.type)))
-    return tuple(tensors)
+    return tuple(tensors), constants
+
+
+def _constant(name: str, entry: Known, kind: str) -> graphs.Array:
+    given = np.asarray(entry.value)
+    made = given.astype(kind)
+    if "float" not in kind and not np.array_equal(made, given):
+        raise ModelError(f"DataInputConfig gives input '{name}' a value that is no {kind}")
+    return made
 
 
 def _named(
     declared: Mapping[str, ValueInfoProto], config: DataInputConfig | None
-) -> Mapping[str, tuple[int, ...]]:
+) -> Mapping[str, Given]:
     names = list(declared)
     if isinstance(config, list):
         if len(config) != len(names):
@@ -183,12 +207,13 @@ def _check_shape(name: str, dims: tuple[int, ...], own: list[int | str | None] |
 
 
 def _convert(
-    proto: ModelProto, inputs: tuple[Tensor, ...]
+    proto: ModelProto, inputs: tuple[Tensor, ...], constants: Mapping[str, graphs.Array]
 ) -> tuple[tvm.IRModule, tuple[Tensor, ...]]:
     block = relax.BlockBuilder()
     params = [relax.Var(_identifier(t.name), relax.TensorType(t.shape, t.dtype)) for t in inputs]
     scope: Scope = {t.name: graphs.array(t) for t in proto.graph.initializer}
     scope |= {s.values.name: graphs.dense(s) for s in proto.graph.sparse_initializer}
+    scope |= constants
     scope |= {
         t.name: param if math.prod(t.shape) else np.zeros(t.shape, t.dtype)
         for t, param in zip(inputs, params, strict=True)
@@ -196,7 +221,7 @@ def _convert(
     for value in proto.graph.input:
         if value.name not in scope:
             scope[value.name] = [scope[n] for n in members(value.name, scope)]
-    builder = Builder(block)
+    builder = Builder(block, {p: t.name for p, t in zip(params, inputs, strict=True)})
     converter = Converter(builder)
     with block.function("main", params):
         with block.dataflow():

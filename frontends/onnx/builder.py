@@ -5,6 +5,7 @@ on an input. `b(R.add, x, 1.0)` emits one call; constants and Python numbers amo
 become Relax constants of the variable's dtype.
 """
 
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
@@ -34,6 +35,7 @@ ROUNDINGS = ("nearest", "up", "down")  # as neoc.encode numbers them
 
 # No trained model holds a larger tensor, and a hostile one could ask for any size in a few bytes.
 MAX_BYTES = 2**30
+FEW = 16  # elements of an input that may be no data
 
 
 def affordable(elements: float, itemsize: int = 8) -> None:
@@ -74,10 +76,18 @@ def axis_of(axis: int, ndim: int) -> int:
     return axis % ndim if ndim else 0
 
 
+class Undecided(ModelError):
+    """`value` must be a constant, but the graph computes it from an input."""
+
+    def __init__(self, value: Value | None, what: str) -> None:
+        super().__init__(f"{what} must be a constant, but the graph computes it from an input")
+        self.value = value
+
+
 def constant(value: Value | None, what: str) -> Array:
-    """`value` as numpy. Raises ModelError where the graph computes it from an input."""
+    """`value` as numpy. Raises Undecided where the graph computes it from an input."""
     if not isinstance(value, np.ndarray):
-        raise ModelError(f"{what} must be a constant, but the graph computes it from an input")
+        raise Undecided(value, what)
     return value
 
 
@@ -89,10 +99,15 @@ def integers(value: Value | Sequence[int], what: str) -> list[int]:
 
 
 class Builder:
-    """Emits into one dataflow block. `node` is the node under conversion."""
+    """Emits into one dataflow block. `node` is the node under conversion, `inputs` are the names
+    of the model's inputs.
+    """
 
-    def __init__(self, block: relax.BlockBuilder) -> None:
+    def __init__(
+        self, block: relax.BlockBuilder, inputs: Mapping[relax.Var, str] | None = None
+    ) -> None:
         self.block = block
+        self.inputs = inputs or {}
         self.node: Node
         self._constants: dict[int, tuple[Array, relax.Expr]] = {}
         self._dequantised: set[int] = set()
@@ -154,6 +169,29 @@ class Builder:
     def wants(self, index: int) -> bool:
         """Whether anybody named the node's output at `index`."""
         return index < len(self.node.outputs) and bool(self.node.outputs[index])
+
+    def remedy(self, value: Value | None) -> str:
+        """What to write into DataInputConfig for a value to be a constant: the small inputs that
+        it is computed from. Nothing where it is computed from others, too.
+        """
+        found: dict[relax.Var, None] = {}
+        seen, rest = set[relax.Var](), [value]
+        while rest:
+            var = rest.pop()
+            if not isinstance(var, relax.Var) or var in seen:
+                continue
+            seen.add(var)
+            if var in self.inputs:
+                found[var] = None
+            elif (bound := self.block.lookup_binding(var)) is not None:
+                relax.analysis.post_order_visit(bound, rest.append)
+        if not found or max(map(size, found)) > FEW:
+            return ""
+        entries = {self.inputs[v]: {"value": np.ones(shape(v), "int64").tolist()} for v in found}
+        return (
+            f". If it is the same in every run, give it in DataInputConfig, with your numbers in "
+            f"place of these: {json.dumps(entries)}"
+        )
 
     def once(self, key: tuple[object, ...], make: Callable[[], Made]) -> Made:
         """What `make` gave for this key the first time."""

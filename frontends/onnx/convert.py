@@ -16,7 +16,7 @@ from tvm import relax
 from frontends.model import ModelError
 from frontends.onnx import control, ops, padded
 from frontends.onnx import graph as graphs
-from frontends.onnx.builder import Builder, Function, Value, dtype, shape, size
+from frontends.onnx.builder import Builder, Function, Undecided, Value, dtype, shape, size
 from frontends.onnx.fold import fold, foldable
 from frontends.onnx.graph import NARROW, WIDE, Array, Node
 from frontends.onnx.ops.quantized import dequantize
@@ -90,6 +90,8 @@ class Converter:
             return self._convert(node, inputs, scope, opsets)
         except Unsupported:
             self.missing.append((node, version))
+        except Undecided as cause:
+            self.problems.append(f"{place}: {cause}{self.builder.remedy(cause.value)}")
         except ModelError as cause:
             self.problems.append(f"{place}: {cause}")
         except Exception as cause:  # TVM and numpy refuse with many types

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,29 @@ def test_a_small_error_is_within_the_bound(affine: Path, tmp_path: Path) -> None
 def test_a_library_that_crashes_is_told(tmp_path: Path) -> None:
     with pytest.raises(ServerError, match=r"Cannot load .*libdlr\.so"):
         check(tmp_path, model(tmp_path))
+
+
+CHOSEN = """
+<ir_version: 8, opset_import: ["": 17]>
+net (float[4] x, float[1] low) => (float[n] y) { c = Greater(x, low) y = Compress<axis = 0>(x, c) }
+"""
+
+
+def test_what_is_chosen_is_compared_and_constants_are_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in for an artifact: it pads, and knows `low`."""
+    outputs = (Tensor("y", (4,), "float32"), Tensor("y:shape", (1,), "int64"))
+    low = {"low": np.array([0.3], np.float32)}
+    signature = Signature((Tensor("x", (4,), "float32"),), outputs)
+    of = replace(model(tmp_path, text=CHOSEN), signature=signature, constants=low)
+
+    def run(folder: Path, feeds: Sequence[Mapping[str, abi.Array]]) -> list[Mapping[str, Any]]:
+        chosen = [np.asarray(f["x"])[np.asarray(f["x"]) > low["low"]] for f in feeds]
+        return [{"y": np.pad(c, (0, 4 - c.size)), "y:shape": np.array([c.size])} for c in chosen]
+
+    monkeypatch.setattr(abi, "run_apart", run)
+    assert list(check(tmp_path, of)["outputs"]) == ["y"]
 
 
 def test_every_run_has_other_inputs(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frontends.inputs import MAX_RANK, parse
-from frontends.model import ModelError
+from frontends.model import Known, ModelError
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,8 @@ from frontends.model import ModelError
         ('{"data": [null, 3]}', {"data": (-1, 3)}),
         ("{'null': [1], 'is true': [2]}", {"null": (1,), "is true": (2,)}),
         ("  {'data': [1, 3],}\n", {"data": (1, 3)}),
+        ('{"x": [2], "k": {"value": [5]}}', {"x": (2,), "k": Known([5])}),
+        ('[[2], {"value": 0.5}]', [(2,), Known(0.5)]),
     ],
 )
 def test_forms(text: str, expected: object) -> None:
@@ -49,6 +51,8 @@ def test_no_text_is_no_config() -> None:
         ("[]", "holds no shape"),
         ('{"data": "1,3"}', 'input "data" is not a list of integers'),
         ('{"data": {"shape": [1]}}', 'input "data" is not a list of integers'),
+        ('{"k": {"value": "a"}}', 'the value of input "k" is not a number, or nested lists'),
+        ('{"k": {"value": [[1], [1, 2]]}}', 'the value of input "k" is not a number'),
         ('{"data": [1, -3]}', 'input "data" has a dimension -3 that is negative'),
         ('{"data": [0]}', 'input "data" has a dimension 0 that is zero'),
         ('{"data": [1.5]}', "1.5 that is not an integer"),

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import onnx
 import pytest
 
 from frontends import onnx as importer
-from frontends.model import Model, ModelError, Tensor
+from frontends.model import Known, Model, ModelError, Tensor
 
 Load = Callable[..., Model]
 
@@ -41,6 +42,50 @@ WRONG = [
 def test_wrong_shapes_are_refused(load: Load, config: object, text: str) -> None:
     with pytest.raises(ModelError, match=text):
         load(DYNAMIC, config=config)
+
+
+DECIDED = "g (float[N,3] x, int64[M] to, int64 k) => (float[] y) { %s }"
+
+
+def test_an_input_whose_value_is_given_is_a_constant(load: Load) -> None:
+    given = {"x": (4, 3), "to": Known([2, -1]), "k": Known(3)}
+    model = load(DECIDED % "r = Reshape(x, to) y, i = TopK(r, k)", config=given)
+    assert [t.name for t in model.signature.inputs] == ["x"]
+    assert [t.shape for t in model.signature.outputs] == [(2, 3)]
+    assert {n: v.tolist() for n, v in model.constants.items()} == {"to": [2, -1], "k": 3}
+
+
+def test_a_value_must_fit_its_input(load: Load) -> None:
+    for value, text in ((2.5, "a value that is no int64"), ([1], r"1 dimensions, \[1\]")):
+        given = {"x": (4, 3), "to": (2,), "k": Known(value)}
+        with pytest.raises(ModelError, match=f"gives input 'k' {text}"):
+            load(DECIDED % "y, i = TopK(x, k)", config=given)
+
+
+DECIDING = [
+    ("y = Reshape(x, to)", "to"),
+    ("y = Expand(x, to)", "to"),
+    ("y = Tile(x, to)", "to"),
+    ("y = Pad(x, to)", "to"),
+    ("y = Slice(x, to, to)", "to"),
+    ("y, i = TopK(x, to)", "to"),
+    ("c = Cast<to=1>(k) n = ConstantOfShape(to) y = Add(c, n)", "to"),
+    ("z = Sub(k, k) y = Range(z, k, k)", "k"),
+    ("s = ReduceSum(to) y = Reshape(x, s)", "to"),
+]
+
+
+@pytest.mark.parametrize(("nodes", "name"), DECIDING)
+def test_an_input_whose_value_must_be_known_is_told(load: Load, nodes: str, name: str) -> None:
+    value = {"to": "[1, 1]", "k": "1"}[name]
+    words = f'must be a constant.*give it in DataInputConfig.*{{"{name}": {{"value": {value}}}}}'
+    with pytest.raises(ModelError, match=re.escape(words).replace(r"\.\*", ".*")):
+        load(DECIDED % nodes, config={"x": (4, 3), "to": (2,), "k": ()})
+
+
+def test_data_need_not_be_known(load: Load) -> None:
+    with pytest.raises(ModelError, match=r"computes it from an input\n"):
+        load("g (int64[50] x) => (int64[] y) { s = ReduceSum(x) y = Reshape(x, s) }")
 
 
 def test_shapes_of_a_static_model_are_derived(load: Load) -> None:
