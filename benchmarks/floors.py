@@ -39,6 +39,7 @@ from compiler.kernels.product import Blocks, Product
 from compiler.kernels.template import Schedule
 from compiler.kernels.winograd_stages import Tiling
 from compiler.lowered import Kernel
+from frontends.model import DataInputConfig
 
 DENSE = ("neoc.conv2d", "neoc.gathered_conv2d", "relax.matmul")
 GOOD = 0.85  # of the FMA peak: such a call needs no reason
@@ -62,7 +63,7 @@ class Floor:
 def kernels(net: Network, manifest: Sequence[Mapping[str, Any]], threads: int) -> dict[str, Kernel]:
     """The artifact's kernels by name, from the network and its manifest's schedules."""
     profile = replace(targets.get("host"), cores=threads)
-    shapes = {name: array.shape for name, array in net.feed.items()}
+    shapes: DataInputConfig = {name: array.shape for name, array in net.feed.items()}
     module = pipeline.lower(frontends.onnx.load(net.path, shapes).module, profile)
     works = pipeline.workloads(module)
     found = {}
