@@ -90,7 +90,8 @@ def test_what_is_chosen_is_compared_and_constants_are_given(
     of = replace(model(tmp_path, text=CHOSEN), signature=signature, constants=low)
 
     def run(folder: Path, feeds: Sequence[Mapping[str, abi.Array]]) -> list[Mapping[str, Any]]:
-        chosen = [np.asarray(f["x"])[np.asarray(f["x"]) > low["low"]] for f in feeds]
+        given = [f["x"].astype("float32") for f in feeds]
+        chosen = [x[x > low["low"]] for x in given]
         return [{"y": np.pad(c, (0, 4 - c.size)), "y:shape": np.array([c.size])} for c in chosen]
 
     monkeypatch.setattr(abi, "run_apart", run)
