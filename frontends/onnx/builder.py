@@ -24,6 +24,7 @@ Made = TypeVar("Made")
 
 # Of a value of a size that only the data decide: its lengths at run time, int64, by their axes.
 Lengths: TypeAlias = Mapping[int, relax.Expr]
+Elements: TypeAlias = Array  # of objects: int, or the variable of a length
 
 # How op modules declare themselves: name -> function, or its versions by first opset.
 Function: TypeAlias = Callable[..., Any]
@@ -112,6 +113,8 @@ class Builder:
         self._constants: dict[int, tuple[Array, relax.Expr]] = {}
         self._dequantised: set[int] = set()
         self._lengths: dict[relax.Var, Lengths] = {}
+        self._elements: dict[relax.Var, Elements] = {}
+        self._bounds: dict[relax.Var, int] = {}
         self._once: dict[tuple[object, ...], Any] = {}
 
     def __call__(self, op: Callable[..., Any], *operands: Operand, **attrs: Any) -> relax.Var:
@@ -170,6 +173,27 @@ class Builder:
         """Whether anybody named the node's output at `index`."""
         return index < len(self.node.outputs) and bool(self.node.outputs[index])
 
+    def noted(self, x: Value, elements: Elements) -> Value:
+        """x, of which is known what its elements are (see sizes.py)."""
+        assert isinstance(x, relax.Var)
+        self._elements[x] = elements
+        return x
+
+    def elements(self, x: Value | None) -> Elements | None:
+        if isinstance(x, np.ndarray):
+            return x.astype(object) if x.dtype.kind in "iu" else None
+        return self._elements.get(x) if isinstance(x, relax.Var) else None
+
+    def bounded(self, length: Value, bound: int) -> Value:
+        """A length that is at most so much."""
+        assert isinstance(length, relax.Var)
+        self._bounds[length] = bound
+        return length
+
+    def bound(self, element: Any) -> int:
+        """Of a number: itself."""
+        return element if isinstance(element, int) else self._bounds[element]
+
     def remedy(self, value: Value | None) -> str:
         """What to write into DataInputConfig for a value to be a constant: the small inputs that
         it is computed from. Nothing where it is computed from others, too.
@@ -205,6 +229,8 @@ class Builder:
         if lengths:
             assert isinstance(x, relax.Var)
             self._lengths[x] = lengths
+            for axis, length in lengths.items():
+                self._bounds.setdefault(length, shape(x)[axis])
         return x
 
     def lengths(self, x: Value | None) -> Lengths:

@@ -14,7 +14,7 @@ from onnx.onnx_pb import AttributeProto, FunctionProto, GraphProto, TypeProto
 from tvm import relax
 
 from frontends.model import ModelError
-from frontends.onnx import control, ops, padded
+from frontends.onnx import control, ops, padded, sizes
 from frontends.onnx import graph as graphs
 from frontends.onnx.builder import Builder, Function, Undecided, Value, dtype, shape, size
 from frontends.onnx.fold import fold, foldable
@@ -133,7 +133,9 @@ class Converter:
         def plain(given: Sequence[Value | None]) -> Sequence[Value]:
             return self._call(function, node, given, version)
 
-        if any(padded.is_padded(self.builder, v) for v in inputs):
+        if (made := sizes.computed(self.builder, node, inputs, opsets, plain)) is not None:
+            return made
+        if padded.concerns(self.builder, node, inputs):
             return padded.convert(padded.Operator(self.builder, node, plain), inputs)
         return plain(inputs)
 

@@ -55,8 +55,33 @@ class Operator:
 Rule: TypeAlias = Callable[..., Sequence[Value]]
 
 
+def concerns(b: Builder, node: Node, inputs: Sequence[Any]) -> bool:
+    """Whether an input is padded, or a size that the node makes may be such a length."""
+    if any(is_padded(b, v) for v in inputs):
+        return True
+    place = SIZES.get(node.op, len(inputs))
+    return not node.domain and place < len(inputs) and _tells(b, inputs[place])
+
+
 def is_padded(b: Builder, value: Value | list[Value] | None) -> bool:
     return any(map(b.lengths, value)) if isinstance(value, list) else bool(b.lengths(value))
+
+
+def _tells(b: Builder, value: Given) -> bool:
+    return not isinstance(value, np.ndarray) and b.elements(value) is not None
+
+
+def _bounds(b: Builder, value: Given) -> tuple[Given, list[Any]]:
+    """Sizes at their upper bounds, and what they are; a value of another kind as it is."""
+    elements = b.elements(value)
+    if elements is None:
+        return value, []
+    bounds = np.array([b.bound(e) for e in elements.flat], np.int64)
+    return bounds.reshape(elements.shape), list(elements.flat)
+
+
+def _lengths_among(sizes: Sequence[Any]) -> dict[int, Value]:
+    return {n: e for n, e in enumerate(sizes) if not isinstance(e, int)}
 
 
 def convert(operator: Operator, inputs: Sequence[Given]) -> Sequence[Value]:
@@ -157,6 +182,10 @@ def reshape(o: Operator, x: Value, *how: Given) -> Sequence[Value]:
     """The padded axis stays, or it is the outermost one, and the elements to be seen come first."""
     if o.node.op == "Squeeze" and not how and "axes" not in o.node.attributes:
         raise _refuse("name the axes to squeeze")
+    wanted: dict[int, Value] = {}
+    if o.node.op == "Reshape" and how:
+        to, asked = _bounds(o.b, how[0])
+        how, wanted = (to,), _lengths_among(asked)
     [y] = o.plain([x, *how])
     found: dict[int, Value] = {}
     for axis, length in o.b.lengths(x).items():
@@ -177,7 +206,59 @@ def reshape(o: Operator, x: Value, *how: Given) -> Sequence[Value]:
             target, rest = first, math.prod(shape(y)[first + 1 :])
             length = o.b(R.floor_divide, o.b(R.multiply, length, behind), rest)
         found[target] = length
+    if not wanted.keys() <= found.keys():
+        raise _refuse(f"{list(shape(x))} cannot become {list(shape(y))}")
     return [o.b.padded(y, found)]
+
+
+def shape_node(o: Operator, x: Value) -> Sequence[Value]:
+    picked = range(rank(x))[slice(o.attribute("start", 0), o.attribute("end", None))]
+    lengths = o.b.lengths(x)
+    if not lengths.keys() & set(picked):
+        return [np.array([shape(x)[a] for a in picked], np.int64)]
+    elements = np.array([lengths.get(a, shape(x)[a]) for a in picked], object)
+    return [o.b.noted(o.b.pick(sizes(o.b, x), [picked]), elements)]
+
+
+def size_node(o: Operator, x: Value) -> Sequence[Value]:
+    total: Value = np.array(1, np.int64)
+    for axis, extent in enumerate(shape(x)):
+        total = o.b(R.multiply, total, o.b.lengths(x).get(axis, np.array(extent)))
+    return [total]
+
+
+def expand(o: Operator, x: Value, to: Value) -> Sequence[Value]:
+    bounds, asked = _bounds(o.b, to)
+    [y] = o.plain([x, bounds])
+    found = {a + rank(y) - rank(x): n for a, n in o.b.lengths(x).items()}
+    fixed = {a + rank(y) - rank(x) for a, d in enumerate(shape(x)) if d > 1} - found.keys()
+    for n, length in _lengths_among(asked).items():
+        axis = n + rank(y) - len(asked)
+        if axis in fixed:
+            raise _refuse(f"its input has a fixed size along axis {axis}")
+        _same(found, axis, length)
+    return [o.b.padded(_apart(o.b, y, x), found)]
+
+
+def constant_of_shape(o: Operator, to: Value) -> Sequence[Value]:
+    bounds, asked = _bounds(o.b, to)
+    [whole] = o.plain([bounds])
+    if not size(whole):
+        return [whole]
+    assert isinstance(whole, np.ndarray)
+    y = o.b(R.broadcast_to, whole.reshape(-1)[:1], shape=whole.shape)
+    return [o.b.padded(y, _lengths_among(asked))]
+
+
+def range_node(o: Operator, start: Value, limit: Value, delta: Value) -> Sequence[Value]:
+    first, step = constant(start, "start"), constant(delta, "delta")
+    bound, [length] = _bounds(o.b, limit)
+    if first != 0 or step != 1:
+        raise _refuse("a range must count from 0 by 1")
+    [whole] = o.plain([first, bound, step])
+    if not size(whole):
+        return [whole]
+    return [o.b.padded(o.b(R.minimum, whole, limit), {0: length})]
 
 
 def concat(o: Operator, *inputs: Value) -> Sequence[Value]:
@@ -212,22 +293,35 @@ def slice_node(
         starts, ends = (np.asarray(o.node.attributes[n]) for n in ("starts", "ends"))
         rest = (o.attribute("axes", None),)
     axes, steps = [*rest, None, None][:2]
+    ends, asked = _bounds(o.b, ends)
     begins, stops = (integers(constant(v, n), n) for v, n in ((starts, "starts"), (ends, "ends")))
     along = list(range(len(begins))) if axes is None else integers(axes, "axes")
     strides = [1] * len(begins) if steps is None else integers(steps, "steps")
-    found = dict(o.b.lengths(x))
-    for a, begin, stop, step in zip(along, begins, stops, strides, strict=True):
+    found, limits = dict(o.b.lengths(x)), _lengths_among(asked)
+    for n, (a, begin, stop, step) in enumerate(zip(along, begins, stops, strides, strict=True)):
         axis = axis_of(a, rank(x))
-        if axis not in found or (begin == 0 and step == 1 and stop >= shape(x)[axis]):
+        if axis not in found and n not in limits:
             continue
         if min(begin, stop) < 0 or step < 1:
             raise _refuse(f"it slices axis {axis} from the end or backwards")
-        last = o.b(R.minimum, found[axis], min(stop, shape(x)[axis]))
+        whole = found.get(axis, np.array(shape(x)[axis]))
+        end = limits.get(n, np.array(min(stop, shape(x)[axis])))
+        if (
+            begin == 0
+            and step == 1
+            and (end is whole or (stop >= shape(x)[axis] and n not in limits))
+        ):
+            continue
+        last = o.b(R.minimum, whole, end)
         count = o.b(R.maximum, o.b(R.subtract, last, begin - step + 1), 0)
         found[axis] = count if step == 1 else o.b(R.floor_divide, count, step)
-    given = [x] if "starts" in o.node.attributes else [x, starts, ends, *rest]
-    [y] = o.plain(given)
-    return [o.b.padded(y, found) if size(y) else y]
+    [y] = o.plain([x] if "starts" in o.node.attributes else [x, starts, ends, *rest])
+    return [o.b.padded(_apart(o.b, y, x), found) if size(y) else y]
+
+
+def _apart(b: Builder, y: Value, x: Value) -> Value:
+    """y, so that what is noted of it is not noted of x."""
+    return b(R.reshape, y, shape=shape(y)) if y is x else y
 
 
 def split(o: Operator, x: Value, *how: Given) -> Sequence[Value]:
@@ -335,12 +429,19 @@ def _reduced(o: Operator, x: Value, gone: set[int], rest: list[Given]) -> Sequen
 
 
 def top_k(o: Operator, x: Value, *k: Given) -> Sequence[Value]:
+    """As many as there are, at most, where the number of the best is such a length."""
     axis = axis_of(o.attribute("axis", -1), rank(x))
     lengths = o.b.lengths(x)
     if axis in lengths:
         worst = _lowest if o.attribute("largest", 1) else _highest
         x = seen(o.b, x, worst(dtype(x)))
-    return o.made([x, *k], {a: n for a, n in lengths.items() if a != axis})
+    found = {a: n for a, n in lengths.items() if a != axis}
+    if k:
+        most, asked = _bounds(o.b, k[0])
+        k = (most,)
+        for length in _lengths_among(asked).values():
+            found[axis] = length
+    return o.made([x, *k], found)
 
 
 def softmax(o: Operator, x: Value) -> Sequence[Value]:
@@ -452,6 +553,8 @@ KEPT = (
 BATCHED = (
     "AveragePool BatchNormalization Conv ConvTranspose GlobalAveragePool GlobalMaxPool MaxPool"
 )
+# Which input of an operator is a size that it gives its result.
+SIZES = {"ConstantOfShape": 0, "Expand": 1, "Range": 1, "Reshape": 1, "Slice": 2, "TopK": 1}
 RULES: Mapping[str, Rule] = {
     **dict.fromkeys(POINTWISE.split(), pointwise),
     **dict.fromkeys(KEPT.split(), kept),
@@ -463,7 +566,9 @@ RULES: Mapping[str, Rule] = {
     "ArgMin": argument,
     "Compress": compress,
     "Concat": concat,
+    "ConstantOfShape": constant_of_shape,
     "CumSum": cumulative,
+    "Expand": expand,
     "Gather": gather,
     "GatherElements": gather_elements,
     "GatherND": gather_nd,
@@ -473,7 +578,10 @@ RULES: Mapping[str, Rule] = {
     "NonMaxSuppression": non_max_suppression,
     "NonZero": non_zero,
     "OneHot": one_hot,
+    "Range": range_node,
     "RoiAlign": batched(1, 2),
+    "Shape": shape_node,
+    "Size": size_node,
     "Slice": slice_node,
     "Split": split,
     "TopK": top_k,
