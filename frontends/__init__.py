@@ -7,7 +7,7 @@ DataInputConfig give a `Model`. `FRONTENDS` knows every framework of the API.
 from collections.abc import Callable
 from pathlib import Path
 
-from frontends import archive, inputs, onnx
+from frontends import archive, inputs, onnx, xgboost
 from frontends.model import DataInputConfig, Model, ModelError
 
 Loader = Callable[[Path, DataInputConfig | None], Model]
@@ -20,7 +20,7 @@ FRONTENDS: dict[str, Loader | None] = {
     "MXNET": None,
     "ONNX": onnx.load,
     "PYTORCH": None,
-    "XGBOOST": None,
+    "XGBOOST": xgboost.load,
     "TFLITE": None,
     "DARKNET": None,
     "SKLEARN": None,

@@ -68,7 +68,7 @@ def tree_ensemble(
         no=no,
         missing=np.append(nodes_missing_value_tracks_true or np.zeros(inner), zeros),
         roots=np.asarray(tree_roots, np.int64),
-        members=_sets(tests, yes, no, tree_roots, membership_values),
+        members=_sets(tests, membership_values),
     )
     weights = np.full((leaves, n_targets), np.nan)
     weights[np.arange(leaves), list(leaf_targetids)] = leaf_weights
@@ -83,23 +83,11 @@ def _targets(ids: Sequence[int], leafs: Sequence[int], leaves: int) -> Array:
     return np.asarray([*led, *range(leaves)], np.int64)
 
 
-def _sets(
-    tests: Array, yes: Array, no: Array, roots: Sequence[int], members: Array | None
-) -> dict[int, list[float]]:
-    """The sets end with NaN, in the order of the nodes that ask, each tree from its root on, yes
-    before no.
-    """
-    found: dict[int, list[float]] = {}
+def _sets(tests: Array, members: Array | None) -> dict[int, list[float]]:
+    """The sets stand in the order of the nodes that ask, each with NaN behind it."""
     following = iter([] if members is None else members.tolist())
-    pending = [int(r) for r in reversed(roots)] if MEMBER in tests else []
-    while pending:
-        node = pending.pop()
-        if tests[node] == LEAF:
-            continue
-        pending += [int(no[node]), int(yes[node])]
-        if tests[node] == MEMBER:
-            found[node] = list(takewhile(lambda member: not np.isnan(member), following))
-    return found
+    asking = np.flatnonzero(tests == MEMBER).tolist()
+    return {n: list(takewhile(lambda member: not np.isnan(member), following)) for n in asking}
 
 
 def tree_ensemble_regressor(

@@ -1,0 +1,50 @@
+"""XGBoost in: any file of a Booster, read by readers of our own, as an ONNX model.
+
+XGBoost itself takes no part: no version of it reads the files of all others rightly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import onnx
+
+from frontends import onnx as hub
+from frontends.model import DataInputConfig, Model, ModelError
+from frontends.xgboost import booster, document, graph
+
+
+def load(path: Path, config: DataInputConfig | None) -> Model:
+    """Raises ModelError."""
+    read = booster.of(document.read(path.read_bytes()))
+    shape = _shape(config, read.features)
+    made = path.with_name(f"{path.name}.onnx")
+    onnx.save(graph.model(read), made)
+    model = hub.load(made, {graph.INPUT: shape})
+    derived = None if config else f'{{"{graph.INPUT}": [{shape[0]}, {shape[1]}]}}'
+    return replace(model, derived=derived, framework_version=read.version)
+
+
+def _shape(config: DataInputConfig | None, features: int) -> tuple[int, int]:
+    """Rows and features."""
+    if not config:
+        return 1, features
+    shapes = list(config.values() if isinstance(config, dict) else config)
+    names = list(config) if isinstance(config, dict) else [graph.INPUT]
+    if names != [graph.INPUT] or len(shapes) != 1:
+        raise ModelError(
+            f'InputConfiguration: an XGBoost model has one input, "{graph.INPUT}", not {names}.'
+        )
+    (shape,) = shapes
+    if len(shape) != 2:
+        raise ModelError(
+            f"InputConfiguration: {graph.INPUT} has two dimensions, rows and features, not "
+            f"{list(shape)}."
+        )
+    if shape[1] not in (-1, features):
+        raise ModelError(
+            f"InputConfiguration: the model has {features} features, but {graph.INPUT} is given "
+            f"with {shape[1]}."
+        )
+    return (shape[0] if shape[0] > 0 else 1), features
