@@ -11,7 +11,7 @@ from pathlib import Path
 import onnx
 
 from frontends import onnx as hub
-from frontends.model import DataInputConfig, Model, ModelError
+from frontends.model import DataInputConfig, Known, Model, ModelError
 from frontends.xgboost import booster, document, graph
 
 
@@ -37,10 +37,9 @@ def _shape(config: DataInputConfig | None, features: int) -> tuple[int, int]:
             f'InputConfiguration: an XGBoost model has one input, "{graph.INPUT}", not {names}.'
         )
     (shape,) = shapes
-    if len(shape) != 2:
+    if isinstance(shape, Known) or len(shape) != 2:
         raise ModelError(
-            f"InputConfiguration: {graph.INPUT} has two dimensions, rows and features, not "
-            f"{list(shape)}."
+            f"InputConfiguration: {graph.INPUT} has two dimensions, rows and features, not {shape}."
         )
     if shape[1] not in (-1, features):
         raise ModelError(
