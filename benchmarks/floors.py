@@ -41,7 +41,7 @@ from compiler.kernels.winograd_stages import Tiling
 from compiler.lowered import Kernel
 from frontends.model import DataInputConfig
 
-DENSE = ("neoc.conv2d", "neoc.gathered_conv2d", "relax.matmul")
+DENSE = ("neoc.conv2d", "neoc.gathered_conv2d", "relax.matmul", "neoc.matmul")
 GOOD = 0.85  # of the FMA peak: such a call needs no reason
 TOLD = 0.97  # of the peak: a bound above that explains little
 

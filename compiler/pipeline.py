@@ -30,6 +30,7 @@ from compiler.passes.merge_moves import merge_moves
 from compiler.passes.open_windows import open_windows
 from compiler.passes.order_pools import order_pools
 from compiler.passes.pack_layout import pack_layout
+from compiler.passes.read_in_place import read_in_place
 from compiler.passes.sink_transposes import sink_transposes
 from compiler.passes.store_narrow import store_narrow
 from targets import Profile
@@ -57,6 +58,7 @@ def phases(profile: Profile) -> list[Phase]:
         lower_operators,
         channel_shuffle,
         find_attention,
+        read_in_place,
         deduplicate,
         find_norms,
     )

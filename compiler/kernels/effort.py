@@ -39,6 +39,10 @@ def _product(call: relax.Call) -> int:
     return prod(shape_of(call)) * shape_of(call.args[0])[-1]
 
 
+def _viewed_product(call: relax.Call) -> int:
+    return prod(integers(call.args[3]))
+
+
 def _attention(call: relax.Call) -> int:
     """Both products; the exponentials are not counted."""
     batch, heads, rows, keys, depth, width, _ = integers(call.args[-2])
@@ -72,6 +76,7 @@ def _recurrence(call: relax.Call) -> int:
 
 MULTIPLICATIONS: Mapping[str, Callable[[relax.Call], int]] = {
     "relax.matmul": _product,
+    "neoc.matmul": _viewed_product,
     "neoc.attention": _attention,
     "relax.nn.conv2d": _convolution,
     "neoc.conv2d": _packed_convolution,

@@ -39,7 +39,8 @@ from compiler.kernels.operators import dtype_of, shape_of
 from compiler.kernels.product import Blocks, Product, cycles, parameter_of
 from compiler.kernels.template import Packing, Point, Space, Template
 from compiler.kernels.tile import UNROLLED, Tile
-from compiler.kernels.value import ZERO, Expr, Index, Value, broadcast, ravel, unravel
+from compiler.kernels.transpose import BLOCK, transposed
+from compiler.kernels.value import ZERO, Expr, Index, Value, ravel, unravel
 from compiler.kernels.vector import Evaluator
 from compiler.kernels.workload import Workload, operands_of
 from targets import Profile
@@ -53,6 +54,8 @@ class Matmul(Template):
     version = 2
 
     def accepts(self, work: Workload, profile: Profile) -> bool:
+        if work.operator == "neoc.matmul":
+            return True
         if work.operator != "relax.matmul" or work.anchor is None:
             return False
         ranks = [len(shape_of(o)) for o in operands_of(work.anchor)]
@@ -64,7 +67,6 @@ class Matmul(Template):
 
     def space(self, work: Workload, profile: Profile) -> Space:
         shape = Product.of(work, profile.isa.lanes)
-        copies = (0, 1) if shape.rows > 1 else (0,)
         cuts = [shape.depth // n for n in range(2, 13) if shape.depth % n == 0]
         whole = [c for c in cuts if c % shape.together == 0]
         spans = [c for c in whole if shape.constant and 192 <= c <= 512]
@@ -72,7 +74,7 @@ class Matmul(Template):
             "rows": tuple(r for r in range(1, 15) if r <= shape.rows),
             "vectors": tuple(v for v in (1, 2, 3, 4, 6, 8) if v <= shape.panels),
             "span": (shape.depth, *spans),
-            "copy": (1,) if parameter_of(work, 0) is None else copies,
+            "copy": (0, 1) if shape.rows > 1 else (0,),
         })  # fmt: skip
 
     def cost(self, work: Workload, profile: Profile, point: Point) -> float:
@@ -86,13 +88,12 @@ class Matmul(Template):
 
     def packing(self, work: Workload, profile: Profile, point: Point) -> Mapping[int, Packing]:
         shape = Product.of(work, profile.isa.lanes)
-        number = parameter_of(work, 1)
-        if not shape.constant or number is None:
+        if not shape.constant:
             return {}
         blocks = Blocks.of(shape, point, profile)
         name = f"panels of {blocks.width}, {blocks.span} deep"
         elements = shape.depth * blocks.groups * blocks.width
-        return {number: Packing(name, (elements,), blocks.pack)}
+        return {parameter_of(work, 1): Packing(name, (elements,), blocks.pack)}
 
     def apply(self, work: Workload, profile: Profile, point: Point, name: str) -> tirx.PrimFunc:
         blocks = Blocks.of(Product.of(work, profile.isa.lanes), point, profile)
@@ -132,14 +133,12 @@ class _Emitter:
         self.arithmetic = arithmetic
         self.blocks, self.shape, self.copies, self.out = blocks, blocks.shape, copies, buffers[-1]
         self.long_epilogue = work.calls_mathematics
-        bound = work.bind(buffers)
-        self.left, self.right = bound.operands()
-        places = [parameter_of(work, n) for n in (0, 1)]
-        self.stored = [buffers[p] if p is not None else None for p in places]
+        self.left, self.right = (buffers[parameter_of(work, n)] for n in (0, 1))
         self.accumulated = tirx.Var("accumulated", arithmetic.sums)
         assert work.anchor is not None
         self.full = shape_of(work.anchor)
-        self.result = bound.result(Value(self.full, arithmetic.sums, lambda _: self.accumulated))
+        anchor = Value(self.full, arithmetic.sums, lambda _: self.accumulated)
+        self.result = work.bind(buffers).result(anchor)
 
     def emit(self, parallel: bool) -> None:
         b = self.blocks
@@ -155,8 +154,8 @@ class _Emitter:
         b = self.blocks
         tall = b.stack * b.tiles[0]
         groups, tiles = within(b.chunk, self.group, b.groups), self._tiles()
-        self.panels = self.stored[1] if self.shape.constant else self._packed()
-        self.rows = workspace(tall * b.stride, self.left.dtype) if self.copies else None
+        self.panels = self.right if self.shape.constant else self._packed()
+        self.rows = workspace(tall * b.stride, str(self.left.dtype)) if self.copies else None
         held = (b.chunk * tall * b.width, self.arithmetic.sums)
         self.waiting = workspace(*held) if b.spans > 1 else None
         with loop(b.spans) as span:
@@ -176,27 +175,58 @@ class _Emitter:
 
     def _index(self, row: Expr) -> Index:
         """Where a row of the matrix lies in the result, without the column."""
-        return (*self.batch, row) if self.shape.batch else unravel(row, self.full[:-1])
+        if not self.shape.batch:
+            return unravel(row, self.full[:-1])
+        at = (*self.batch, row)
+        return tuple(at[axis] for axis in self.shape.views.order[:-1])
+
+    def _target(self, row: Expr, index: Index) -> Expr:
+        """Where a row of the matrix begins in the result."""
+        return (ravel(index, self.full[:-1]) if self.shape.batch else row) * self.shape.columns
+
+    def _matrix(self, view: tuple[int, ...]) -> Expr:
+        """Where an operand's matrix begins, of this task's batch."""
+        start, *steps = view
+        return tirx.const(start, "int32") + sum(
+            (i * step for i, step in zip(self.batch, steps, strict=False) if step), ZERO
+        )
 
     def _packed(self) -> tirx.Buffer:
         """The task's part of a right side that is not constant, in panels."""
         b, s = self.blocks, self.shape
         panels, ragged = workspace(b.chunk * b.panel), s.columns % s.lanes
         first = self.group * b.vectors
-        batch = self.batch or (ZERO,) * (len(self.full) - 2)
+        down, across = s.views.right[-2:]
+        matrix = T.bind(self._matrix(s.views.right))
         with loop(within(b.chunk * b.vectors, first, s.panels)) as p:
             column = T.bind((first + p) * s.lanes)
             base = T.bind(p // b.vectors * b.panel + p % b.vectors * s.lanes)
 
             def store(k: Expr, offset: Expr, lanes: int) -> None:
                 lane = tirx.Var("lane", "int32")
-                at = (*batch, k, column + (lane if lanes > 1 else offset))
-                vector = Evaluator(lane, lanes)(broadcast(self.right, at))
+                at = column + (lane if lanes > 1 else offset)
+                vector = Evaluator(lane, lanes)(self.right[matrix + k * down + at * across])
                 T.buffer_store(panels, vector, [vector_at(base + k * b.width + offset, lanes)])
 
+            def squares() -> None:
+                """Of a right side that lies across, as many columns as lanes."""
+                with loop(s.depth // s.lanes) as i:
+                    k = T.bind(i * s.lanes)
+                    start = matrix + k + column * across
+                    rows = [T.bind(self.right[vector_at(start + n * across, s.lanes)])
+                            for n in range(s.lanes)]  # fmt: skip
+                    for n, vector in enumerate(transposed(rows)):
+                        at = vector_at(base + (k + n) * b.width, s.lanes)
+                        T.buffer_store(panels, vector, [at])
+
             def whole() -> None:
-                with loop(s.depth) as k:
-                    store(k, ZERO, s.lanes)
+                turned = down == 1 and across > 1 and s.lanes >= BLOCK
+                done = s.depth // s.lanes * s.lanes if turned else 0
+                if done:
+                    squares()
+                if done < s.depth:
+                    with loop(s.depth - done) as k:
+                        store(k + done, ZERO, s.lanes)
 
             def part() -> None:
                 with loop(s.depth) as k:
@@ -211,10 +241,11 @@ class _Emitter:
         b, rows = self.blocks, self.rows
         end = self._first_row(self.tile + self._tiles())
         start = T.bind(span * b.span)
+        view = self.shape.views.left
         with loop(T.bind(end - self.row)) as r:
-            index = self._index(self.row + r)
-            source = Value((self.shape.depth,), self.left.dtype,
-                           lambda k: broadcast(self.left, (*index, *k)))  # fmt: skip
+            begin = T.bind(self._matrix(view) + (self.row + r) * view[-2])
+            source = Value((self.shape.depth,), str(self.left.dtype),
+                           lambda k: self.left[begin + k[0] * view[-1]])  # fmt: skip
             store_row(
                 rows, source, (), start, b.span, self.shape.lanes,
                 lambda k: r * b.stride + (k[0] - start),
@@ -254,7 +285,7 @@ class _Emitter:
             with T.If(span > 0):
                 with T.Then():
                     tile.load(acc, self.waiting, waits)
-        left, step = self._left(span, row)
+        left, start, step, along = self._left(span, row)
         number = span * b.groups + group if self.shape.constant else g
         panel = T.bind(number * b.panel)
         buffer = self.panels
@@ -266,7 +297,7 @@ class _Emitter:
 
         tile.accumulate(
             acc,
-            lambda r, k: self.arithmetic.spread(left[0], left[1] + r * step + k),
+            lambda r, k: self.arithmetic.spread(left, start + r * step + k * along),
             lambda v, k: self.arithmetic.weights(
                 buffer, panel + k * b.width + v * lanes * s.together
             ),
@@ -282,31 +313,26 @@ class _Emitter:
             lambda: self._finish(tile, acc, row, group),
         )
 
-    def _left(self, span: Expr, row: Expr) -> tuple[tuple[tirx.Buffer, Expr], int]:
-        """The left side: a buffer and where a row begins in it; elements to the next row."""
-        b, depth = self.blocks, self.shape.depth
+    def _left(self, span: Expr, row: Expr) -> tuple[tirx.Buffer, Expr, int, int]:
+        """The left side: a buffer, where a row begins in it, elements to the next row and to the
+        next in a row.
+        """
+        b = self.blocks
         if self.rows is not None:
-            return (self.rows, T.bind((row - self.row) * b.stride)), b.stride
-        buffer = self.stored[0]
-        assert buffer is not None
-        matrix: Expr = ZERO
-        if self.shape.batch:
-            own = self.left.shape[:-2]
-            at = self.batch[len(self.batch) - len(own) :]
-            matrix = ravel(tuple(i if e > 1 else ZERO for i, e in zip(at, own, strict=True)), own)
-        start = (matrix * self.left.shape[-2] + row) * depth + span * b.span
-        return (buffer, T.bind(start)), depth
+            return self.rows, T.bind((row - self.row) * b.stride), b.stride, 1
+        *_, down, along = self.shape.views.left
+        start = self._matrix(self.shape.views.left) + row * down + span * (b.span * along)
+        return self.left, T.bind(start), down, along
 
     def _finish(self, tile: Tile, acc: tirx.Buffer, row: Expr, group: Expr) -> None:
         s, b = self.shape, self.blocks
-        above = ravel(self.batch, s.batch) * s.rows
         first = T.bind(group * b.width)
         ragged = s.columns % s.lanes
 
         def finish(value: Expr, r: Expr | int, v: int) -> None:
             index = self._index(row + r)
             column = T.bind(first + v * s.lanes)
-            target = T.bind((above + row + r) * s.columns + column)
+            target = T.bind(self._target(row + r, index) + column)
 
             def store(held: Expr, offset: Expr, lanes: int) -> None:
                 lane = tirx.Var("lane", "int32")

@@ -10,13 +10,48 @@ import numpy as np
 
 from compiler.kernels.emit import LINE
 from compiler.kernels.geometry import FMA_LATENCY, FMA_PER_CYCLE, LOADS_PER_CYCLE, even
-from compiler.kernels.operators import dtype_of, shape_of
+from compiler.kernels.operators import dtype_of, integers, shape_of
 from compiler.kernels.template import Point
 from compiler.kernels.workload import Workload, operands_of
 from targets import Profile
 
 # Cycles: around a tile; to move one vector. Bytes a cycle: from the second cache; from memory.
 TILE, MOVE, L2_PER_CYCLE, STREAM = 20, 3, 24, 4
+# Of a left side whose rows lie across: tiles that read it so; its copy against one of rows.
+APART, TURNED = 1.1, 4
+
+
+@dataclass(frozen=True)
+class Views:
+    """Where a product reads: of each operand its start and the elements from one to the next along
+    the axes of the batch and the matrix. The result's axes, (*batch, row, column), are in `order`.
+    neoc.matmul(left, right, sizes, views, order) says it, relax.matmul reads plain matrices.
+    """
+
+    left: tuple[int, ...]
+    right: tuple[int, ...]
+    order: tuple[int, ...]
+
+    @classmethod
+    def of(cls, work: Workload) -> Views:
+        assert work.anchor is not None
+        views, order = (integers(o) for o in operands_of(work.anchor)[3:])
+        half = len(views) // 2
+        return cls(tuple(views[:half]), tuple(views[half:]), tuple(order))
+
+    @classmethod
+    def plain(cls, left: tuple[int, ...], right: tuple[int, ...], batch: int) -> Views:
+        def strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+            steps = [math.prod(shape[n + 1 :]) if e > 1 else 0 for n, e in enumerate(shape[:-2])]
+            missing = [0] * (batch - len(steps))
+            return (0, *missing, *steps[len(steps) - batch :], shape[-1], 1)
+
+        return cls(strides(left), strides(right), tuple(range(batch + 2)))
+
+    @property
+    def turned(self) -> tuple[bool, bool]:
+        """Whether neighbours in a row of the left and of the right side lie apart."""
+        return self.left[-1] != 1, self.right[-1] != 1
 
 
 @dataclass(frozen=True)
@@ -31,6 +66,7 @@ class Product:
     depth: int
     lanes: int
     constant: bool
+    views: Views
     left: int = 4  # bytes of an element
     right: int = 4
     together: int = 1  # steps of the depth that one instruction takes: two of integers
@@ -38,6 +74,9 @@ class Product:
     @classmethod
     def of(cls, work: Workload, lanes: int) -> Product:
         assert work.anchor is not None
+        if work.operator == "neoc.matmul":
+            *outer, rows, columns, depth = integers(operands_of(work.anchor)[2])
+            return cls(tuple(outer), rows, columns, depth, lanes, False, Views.of(work))
         operands = operands_of(work.anchor)[:2]
         left, right = (shape_of(o) for o in operands)
         left_bytes, right_bytes = (np.dtype(dtype_of(o)).itemsize for o in operands)
@@ -52,6 +91,7 @@ class Product:
             left[-1],
             lanes,
             is_one and parameter_of(work, 1) in work.constants,
+            Views.plain(left, right, len(batch)),
             left_bytes,
             right_bytes,
             together,
@@ -62,11 +102,11 @@ class Product:
         return -(-self.columns // self.lanes)
 
 
-def parameter_of(work: Workload, operand: int) -> int | None:
-    """The number of the parameter that is an operand of the anchor; None if it is computed."""
+def parameter_of(work: Workload, operand: int) -> int:
+    """The number of the parameter that is an operand of the anchor: it absorbs no producers."""
     assert work.anchor is not None
     expr = operands_of(work.anchor)[operand]
-    return next((n for n, p in enumerate(work.function.params) if p.same_as(expr)), None)
+    return next(n for n, p in enumerate(work.function.params) if p.same_as(expr))
 
 
 @dataclass(frozen=True)
@@ -180,8 +220,11 @@ def cycles(blocks: Blocks, copies: bool, profile: Profile) -> float:
 
     one = sum(n * m * tile(h, w) for h, n in heights.items() for w, m in widths.items())
     batch = math.prod(shape.batch)
-    moved = shape.rows * shape.depth * blocks.chunks if copies else 0
-    moved += 0 if shape.constant else 2 * shape.columns * shape.depth * blocks.stacks
+    apart, across = shape.views.turned
+    one *= APART if apart and not copies else 1.0
+    moved = shape.rows * shape.depth * blocks.chunks * (TURNED if apart else 1) if copies else 0
+    packed = shape.columns * shape.depth * blocks.stacks
+    moved += 0 if shape.constant else packed * (3 if across else 2)
     total = batch * (one + moved / lanes * MOVE)
     busiest = total / blocks.tasks * -(-blocks.tasks // profile.cores)
     weights = shape.right * shape.columns * shape.depth

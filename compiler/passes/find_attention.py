@@ -8,16 +8,15 @@ float16 is computed in float32 and rounded once.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import tvm
-from numpy.lib.stride_tricks import as_strided
 from tvm import relax, tirx
 
-from compiler.kernels.operators import VIEWS, integers, shape_of
+from compiler.kernels.operators import VIEWS, shape_of
 from compiler.kernels.workload import tensors_of
 from compiler.passes.rewriter import Rewriter, array_of, constant, number_of, own
+from compiler.passes.views import View, factor_of, undoes, view_of
 
 KINDS = ("float32", "float16")
 BENDS = tuple(f"relax.{n}" for n in ("add", "where", "multiply", "divide"))  # before a softmax
@@ -26,16 +25,6 @@ LARGE = -1e30  # what a mask puts in place of a score: absorbs any score that it
 
 def find_attention(module: tvm.IRModule) -> tvm.IRModule:
     return _Finder(module).run()
-
-
-@dataclass(frozen=True)
-class _View:
-    """Elements of a variable, times a factor."""
-
-    root: relax.Expr
-    start: int
-    strides: tuple[int, ...]
-    factor: float
 
 
 class _Finder(Rewriter):
@@ -47,16 +36,9 @@ class _Finder(Rewriter):
                     return found
             if value.op.name == "relax.permute_dims":
                 moved = self.use(value.args[0])
-                if self._undone(moved, value):
+                if undoes(value, self.producer.get(moved)):
                     return self.producer[moved].args[0]
         return self.again(var, value)
-
-    def _undone(self, data: relax.Expr, call: relax.Call) -> bool:
-        """Whether a permutation undoes the one that made its operand."""
-        made = self.producer.get(data)
-        if made is None or made.op.name != "relax.permute_dims":
-            return False
-        return [_axes(made)[a] for a in _axes(call)] == list(range(len(_axes(call))))
 
     def _made_by(self, expr: relax.Expr, *operators: str) -> relax.Call | None:
         call = self.producer.get(expr) if isinstance(expr, relax.Var) else None
@@ -78,9 +60,9 @@ class _Finder(Rewriter):
         if any(len(shape_of(x)) != 4 or shape_of(x)[:2] != shape_of(call)[:2]
                for x in (query, key, values)):  # fmt: skip
             return None
-        views = [self._view(x) for x in (query, key, values)]
+        views = [view_of(x, self.producer) for x in (query, key, values)]
         q, k, v = views
-        k = _View(k.root, k.start, (*k.strides[:2], k.strides[3], k.strides[2]), k.factor)
+        k = View(k.root, k.start, (*k.strides[:2], k.strides[3], k.strides[2]), k.factor)
         scale *= q.factor * k.factor
         if v.factor != 1.0:
             return None
@@ -90,7 +72,7 @@ class _Finder(Rewriter):
         self,
         call: relax.Call,
         product: relax.Call,
-        views: tuple[_View, ...],
+        views: tuple[View, ...],
         scale: float,
         masks: list[relax.Expr],
         safe: bool,
@@ -154,7 +136,7 @@ class _Finder(Rewriter):
             if call.op.name in VIEWS:
                 expr = call.args[0]
                 continue
-            factor = _factor(call)
+            factor = factor_of(call)
             if factor is not None:
                 expr, scale = factor[0], scale * factor[1]
                 continue
@@ -214,78 +196,6 @@ class _Finder(Rewriter):
                       if math.prod(shape_of(a)) == math.prod(shape_of(call))]  # fmt: skip
             call = next((b for b in behind if b is not None), None)
         return False
-
-    def _view(self, expr: relax.Expr) -> _View:
-        """The tensor as strides over the earliest variable that has its elements in place."""
-        chain: list[relax.Call] = []
-        best = _viewed(expr, chain)
-        assert best is not None
-        while (call := self.producer.get(expr)) is not None:
-            factor = _factor(call)
-            if factor is None and call.op.name not in (*VIEWS, "relax.permute_dims",
-                                                       "relax.strided_slice"):  # fmt: skip
-                break
-            chain.insert(0, call)
-            expr = factor[0] if factor is not None else call.args[0]
-            if (view := _viewed(expr, chain)) is None:
-                break
-            best = view
-        return best
-
-
-def _viewed(root: relax.Expr, chain: list[relax.Call]) -> _View | None:
-    """What a chain of calls selects of `root`, by numpy's views; None: it needs a copy."""
-    shape = shape_of(root)
-    steps = [4 * math.prod(shape[n + 1 :]) for n in range(len(shape))]
-    memory = np.empty(1, np.float32)
-    array, factor = as_strided(memory, shape, steps), 1.0
-    for call in chain:
-        scaled = _factor(call)
-        if scaled is not None:
-            factor *= scaled[1]
-        elif call.op.name == "relax.permute_dims":
-            array = array.transpose(_axes(call))
-        elif call.op.name == "relax.strided_slice":
-            if (cut := _slices(call, array.shape)) is None:
-                return None
-            array = array[cut]
-        else:
-            try:
-                array = array.reshape(shape_of(call), copy=False)
-            except ValueError:
-                return None
-    start = array.__array_interface__["data"][0] - memory.__array_interface__["data"][0]
-    return _View(root, start // 4, tuple(s // 4 for s in array.strides), factor)
-
-
-def _slices(call: relax.Call, shape: tuple[int, ...]) -> tuple[slice, ...] | None:
-    axes, begin, end = (integers(a) for a in call.args[1:4])
-    steps = integers(call.args[4]) if len(call.args) > 4 else [1] * len(axes)
-    if any(step != 1 for step in steps):
-        return None
-    cut = [slice(None)] * len(shape)
-    for axis, first, last in zip(axes, begin, end, strict=True):
-        cut[axis] = slice(first, last)
-    return tuple(cut)
-
-
-def _axes(call: relax.Call) -> list[int]:
-    rank = len(shape_of(call))
-    axes = call.attrs.axes
-    return [int(a) % rank for a in axes] if axes is not None else list(reversed(range(rank)))
-
-
-def _factor(call: relax.Call) -> tuple[relax.Expr, float] | None:
-    """What is multiplied by a number, and the number."""
-    if call.op.name == "relax.multiply":
-        for data, factor in (call.args, reversed(call.args)):
-            number = number_of(factor)
-            if number is not None and shape_of(data) == shape_of(call):
-                return data, number
-    if call.op.name == "relax.divide" and shape_of(call.args[0]) == shape_of(call):
-        number = number_of(call.args[1])
-        return (call.args[0], 1.0 / number) if number else None
-    return None
 
 
 def _groups(shape: tuple[int, ...], full: tuple[int, ...]) -> list[list[int]] | None:

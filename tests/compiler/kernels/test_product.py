@@ -8,12 +8,13 @@ from tvm import relax
 
 from compiler import pipeline
 from compiler.kernels.matmul import Matmul
-from compiler.kernels.product import Blocks, Product
+from compiler.kernels.product import Blocks, Product, Views
 from compiler.kernels.workload import Workload
 from targets import Profile
 from tests.compiler.kernels.harness import NARROW, WIDE, Sizes, main_of
 
 R = relax.op
+PLAIN = Views.plain((1, 4), (4, 20), 0)
 
 
 def work_of(size: Sizes, profile: Profile) -> Workload:
@@ -47,7 +48,7 @@ def test_tiles_that_exceed_the_registers_are_never_tried() -> None:
 
 def test_a_constant_is_packed_in_the_order_in_which_it_is_read() -> None:
     right = np.arange(4 * 20, dtype=np.float32).reshape(4, 20)
-    blocks = Blocks(Product((), 1, 20, 4, 8, True), 2, (1,), 1, 1, 2)
+    blocks = Blocks(Product((), 1, 20, 4, 8, True, PLAIN), 2, (1,), 1, 1, 2)
     packed = blocks.pack(right).reshape(2, 2, 2, 16)  # span, group, k, column
     np.testing.assert_array_equal(packed[1, 0], right[2:, :16])
     np.testing.assert_array_equal(packed[0, 1, :, :4], right[:2, 16:])
@@ -56,6 +57,6 @@ def test_a_constant_is_packed_in_the_order_in_which_it_is_read() -> None:
 
 def test_integers_are_packed_two_by_two() -> None:
     right = np.arange(4 * 20, dtype=np.int8).reshape(4, 20)
-    blocks = Blocks(Product((), 1, 20, 4, 8, True, 2, 1, 2), 2, (1,), 1, 1, 4)
+    blocks = Blocks(Product((), 1, 20, 4, 8, True, PLAIN, 2, 1, 2), 2, (1,), 1, 1, 4)
     packed = blocks.pack(right).reshape(2, 2, 16, 2)  # group, pair of k, column, k
     np.testing.assert_array_equal(packed[0, 1, :, 1], right[3, :16])
