@@ -38,6 +38,7 @@ from targets import Profile
 
 DEEPEST = 8  # the leaves' numbers are bytes
 MOST = 255  # bounds of a column
+LOW = 5  # levels that are written out in code
 OFFSET = 128  # bytes are compared as signed ones
 
 
@@ -143,7 +144,8 @@ class _Tiles:
             first = bound(task * self.rows)
             self.ranks = workspace(max(job.facts.columns, 1) * self.rows, "int8")
             self.sums = workspace(job.outputs * self.rows, job.kind)
-            self.found = workspace(self.rows, "uint8")
+            parts = 1 << max(job.facts.depth - LOW, 0)
+            self.found = workspace(parts * self.rows, "int8")
             neutral = spread(tirx.const(NEUTRAL[job.aggregate], job.kind), self.lanes)
             with loop(job.outputs * self.rows // self.lanes) as n:
                 T.buffer_store(self.sums, neutral, [vector_at(n * self.lanes, self.lanes)])
@@ -187,32 +189,57 @@ class _Tiles:
             T.buffer_store(state, start + tirx.LShift(tirx.const(1, "int32"), depth), [0])
 
     def _tree(self, start: Expr, depth: int) -> None:
-        """The number of every row's leaf."""
+        """The number of every row's leaf. Of a deep tree the lower part is a loop over subtrees."""
+        low = min(depth, LOW)
+        high = depth - low
 
-        def below(node: int, level: int) -> list[Expr]:
-            if level == depth:
-                leaf = node - (1 << depth)
-                leaf = leaf - 256 if leaf > 127 else leaf
-                return [spread(tirx.const(leaf, "int8"), self.bytes)] * self.vectors
-            at = bound(start + node)
-            column = bound(self.fields["columns"][at].astype("int32") * self.rows)
-            cut = T.bind(spread(self.fields["cuts"][at], self.bytes))
-            firsts, seconds = below(2 * node, level + 1), below(2 * node + 1, level + 1)
-            made = []
-            for v, (first, second) in enumerate(zip(firsts, seconds, strict=True)):
-                rank = self.ranks[vector_at(column + v * self.bytes, self.bytes)]
-                made.append(T.bind(tirx.Select(tirx.GT(rank, cut), second, first)))
-            return made
+        def inside(tree: Expr, node: int, level: int) -> list[Expr]:
+            """Of a subtree: its nodes are numbered like a tree's, from 1."""
+            if level == low:
+                number = tirx.const(node - (1 << low), "int8")
+                return [spread(number, self.bytes)] * self.vectors
+            place = tirx.LShift(tree, tirx.const(level, "int32")) + (node - (1 << level))
+            firsts = inside(tree, 2 * node, level + 1)
+            seconds = inside(tree, 2 * node + 1, level + 1)
+            return self._chosen(start + place, firsts, seconds)
 
-        for v, leaf in enumerate(below(1, 0)):
-            place = vector_at(v * self.bytes, self.bytes)
-            T.buffer_store(self.found, tirx.Cast(f"uint8x{self.bytes}", leaf), [place])
+        def above(node: int, level: int) -> list[Expr]:
+            if level == high:
+                first = (node - (1 << high)) * self.rows
+                return [self._part(first + v * self.bytes) for v in range(self.vectors)]
+            pair = above(2 * node, level + 1), above(2 * node + 1, level + 1)
+            return self._chosen(start + node, *pair)
+
+        with loop(1 << high) as part:
+            number = bound(tirx.LShift(part, tirx.const(low, "int32")))
+            offset = spread(tirx.Cast("int8", number), self.bytes)
+            for v, leaf in enumerate(inside(bound(part + (1 << high)), 1, 0)):
+                place = vector_at(bound(part * self.rows) + v * self.bytes, self.bytes)
+                T.buffer_store(self.found, leaf + offset if high else leaf, [place])
+        if high:
+            for v, leaf in enumerate(above(1, 0)):
+                T.buffer_store(self.found, leaf, [vector_at(v * self.bytes, self.bytes)])
+
+    def _part(self, first: int) -> Expr:
+        return T.bind(self.found[vector_at(first, self.bytes)])
+
+    def _chosen(self, at: Expr, firsts: list[Expr], seconds: list[Expr]) -> list[Expr]:
+        """What a node says of each vector of rows."""
+        at = bound(at)
+        column = bound(self.fields["columns"][at].astype("int32") * self.rows)
+        cut = T.bind(spread(self.fields["cuts"][at], self.bytes))
+        made = []
+        for v, (first, second) in enumerate(zip(firsts, seconds, strict=True)):
+            rank = self.ranks[vector_at(column + v * self.bytes, self.bytes)]
+            made.append(T.bind(tirx.Select(tirx.GT(rank, cut), second, first)))
+        return made
 
     def _add(self, start: Expr, target: Expr) -> None:
         job, lanes = self.job, self.lanes
         combine, width = COMBINE[job.aggregate], job.facts.width
         for v in range(self.rows // lanes):
-            leaf = tirx.Cast(f"int32x{lanes}", self.found[vector_at(v * lanes, lanes)])
+            number = self.found[vector_at(v * lanes, lanes)]
+            leaf = tirx.Cast(f"int32x{lanes}", tirx.Cast(f"uint8x{lanes}", number))
             leaf = T.bind(leaf + tirx.Broadcast(start, lanes))
             with loop(width) as k:
                 at = leaf if width == 1 else T.bind(leaf * width + tirx.Broadcast(k, lanes))
