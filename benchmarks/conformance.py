@@ -126,6 +126,7 @@ def judge(cases: Sequence[Case], processes: int, limit_s: float = LIMIT_S) -> li
                 faulthandler.disable()  # or it only changes the file, and TVM hears the signal
                 faulthandler.enable(words)
                 faulthandler.dump_traceback_later(limit_s, exit=True, file=words)
+                tempfile.tempdir = name  # what a crash leaves goes with the rest
                 outcome = attempt(cases[number])
             (folder / f"{number}.json").write_text(json.dumps(asdict(outcome)))
 

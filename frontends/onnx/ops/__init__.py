@@ -24,11 +24,13 @@ from frontends.onnx.ops import (
     ranged,
     recurrent,
     reduce,
+    refused,
     resize,
     sample,
     selection,
     sequence,
     structure,
+    svm,
     trees,
 )
 
@@ -67,9 +69,11 @@ OPS = {
         sequence.OPS,
         fourier.OPS,
         structure.OPS,
+        refused.OPS[""],
     ),
-    "ai.onnx.ml": merge(classical.OPS, trees.OPS),
-    "ai.onnx.preview.training": merge(optimizer.OPS),
+    "ai.onnx.ml": merge(classical.OPS, svm.OPS, trees.OPS, refused.OPS["ai.onnx.ml"]),
+    "ai.onnx.preview": merge(refused.OPS["ai.onnx.preview"]),
+    "ai.onnx.preview.training": merge(optimizer.OPS, refused.OPS["ai.onnx.preview.training"]),
 }
 
 

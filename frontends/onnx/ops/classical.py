@@ -21,7 +21,7 @@ from frontends.onnx.builder import (
 from frontends.onnx.graph import Array
 
 
-def _float(b: Builder, x: Value) -> Value:
+def as_float(b: Builder, x: Value) -> Value:
     return x if dtype(x) == "float64" else b.cast(x, "float32")
 
 
@@ -41,13 +41,13 @@ def binarizer(b: Builder, x: Value, *, threshold: float = 0.0) -> Value:
 def scaler(
     b: Builder, x: Value, *, offset: Sequence[float] = (0.0,), scale: Sequence[float] = (1.0,)
 ) -> Value:
-    wide = _float(b, x)
+    wide = as_float(b, x)
     centred = b(R.subtract, wide, np.asarray(offset, dtype(wide)))
     return b.cast(b(R.multiply, centred, np.asarray(scale, dtype(wide))), "float32")
 
 
 def normalizer(b: Builder, x: Value, *, norm: str = "MAX") -> Value:
-    wide = _float(b, x)
+    wide = as_float(b, x)
     axis = {"axis": [rank(x) - 1], "keepdims": True}
     if norm == "MAX":
         length = b(R.max, b(R.abs, wide), **axis)
@@ -157,8 +157,19 @@ def _softmax_zero(b: Builder, x: Value) -> Value:
     return b(R.where, b(R.equal, total, 0.0), 0.5, b(R.divide, raised, total))
 
 
+def _probit(b: Builder, x: Value) -> Value:
+    """sqrt(2) erfinv(2 x - 1), by Winitzki's approximation as in ONNX Runtime."""
+    side = b(R.subtract, b(R.multiply, x, 2.0), 1.0)
+    bend = b(R.log, b(R.multiply, b(R.subtract, 1.0, side), b(R.add, side, 1.0)))
+    middle = b(R.add, b(R.multiply, bend, 0.5), 2 / (np.pi * 0.147))
+    root = b(R.sqrt, b(R.subtract, b(R.multiply, middle, middle), b(R.divide, bend, 0.147)))
+    length = b(R.sqrt, b(R.subtract, root, middle))
+    return b(R.multiply, b(R.multiply, b(R.sign, side), length), 1.41421356)
+
+
 TRANSFORMS: dict[str, Callable[[Builder, Value], Value]] = {
     "NONE": lambda b, x: x,
+    "PROBIT": _probit,
     "LOGISTIC": lambda b, x: b(R.sigmoid, x),
     "SOFTMAX": lambda b, x: b(R.nn.softmax, x, axis=1),
     "SOFTMAX_ZERO": _softmax_zero,
@@ -168,14 +179,37 @@ TRANSFORMS: dict[str, Callable[[Builder, Value], Value]] = {
 def transformed(b: Builder, scores: Value, name: str) -> Value:
     if name not in TRANSFORMS:
         raise ModelError(f"attribute post_transform is '{name}'; known are {sorted(TRANSFORMS)}")
+    if shape(scores)[1] == 1 and name not in ("NONE", "PROBIT"):
+        raise ModelError(
+            f"attribute post_transform is {name}, which the standard applies to a single score and "
+            "ONNX Runtime does not; write it as a node of its own"
+        )
     return TRANSFORMS[name](b, scores)
+
+
+def one_of_two(
+    b: Builder, score: Value, labels: Array, least: float, shares: bool, name: str
+) -> tuple[Value, Value]:
+    """The label and both scores of two classes, as ONNX Runtime has them: of transforms only
+    LOGISTIC counts. score: [rows, 1], of the second; shares: the scores' sum is 1.
+    """
+    if name == "PROBIT":
+        raise ModelError(
+            "attribute post_transform must not be PROBIT: one score has no two probits"
+        )
+    second = b.reshape(b(R.greater, score, least), (shape(score)[0],))
+    label = b.take(labels, b.cast(second, "int64"), 0)
+    logistic = name == "LOGISTIC"
+    first = b(R.subtract, 1.0, score) if shares and not logistic else b(R.negative, score)
+    both = transformed(b, b.concat([first, score], 1), name if logistic else "NONE")
+    return label, b.cast(both, "float32")
 
 
 def _scores(
     b: Builder, x: Value, coefficients: Sequence[float], intercepts: Sequence[float]
 ) -> Value:
     x = b.reshape(x, (1, shape(x)[0])) if rank(x) == 1 else x
-    wide = _float(b, x)
+    wide = as_float(b, x)
     weights = np.asarray(coefficients, dtype(wide)).reshape(-1, shape(x)[1]).T
     product = b(R.matmul, wide, np.ascontiguousarray(weights))
     return b(R.add, product, np.asarray(intercepts, dtype(wide))) if intercepts else product
@@ -210,65 +244,13 @@ def linear_classifier(
     if classlabels_strings:
         raise ModelError("labels are strings; only numbers compile. Give classlabels_ints")
     scores = _scores(b, x, coefficients, intercepts)
-    if shape(scores)[1] == 1:
-        if len(classlabels_ints) != 2:
-            raise ModelError("one score for other than two classes is not implemented")
-        scores = b.concat([b(R.negative, scores), scores], 1)
     labels = np.asarray(classlabels_ints, np.int64)
+    if shape(scores)[1] == 1 and len(labels) == 2:
+        return one_of_two(b, scores, labels, 0.0, True, post_transform)
+    if shape(scores)[1] != len(labels):
+        raise ModelError(f"{shape(scores)[1]} scores do not fit {len(labels)} labels")
     best = b.take(labels, b(R.argmax, scores, axis=1), 0)
     return best, b.cast(transformed(b, scores, post_transform), "float32")
-
-
-def svm_regressor(
-    b: Builder,
-    x: Value,
-    *,
-    coefficients: Sequence[float],
-    kernel_params: Sequence[float] = (),
-    kernel_type: str = "LINEAR",
-    n_supports: int = 0,
-    one_class: int = 0,
-    post_transform: str = "NONE",
-    rho: Sequence[float] = (0.0,),
-    support_vectors: Sequence[float] = (),
-) -> Value:
-    """A sum of kernels of x and each support vector."""
-    x = _float(b, x)
-    if n_supports:
-        vectors = np.asarray(support_vectors, dtype(x)).reshape(n_supports, -1)
-        near = _kernel(b, x, vectors, kernel_type, kernel_params)
-        weights = np.asarray(coefficients, dtype(x)).reshape(-1, 1)
-    else:
-        near, weights = x, np.asarray(coefficients, dtype(x)).reshape(-1, 1)
-    total = b(R.add, b(R.matmul, near, weights), rho[0])
-    if one_class:
-        one = np.ones((), dtype(x))
-        total = b(R.where, b(R.greater, total, 0.0), one, -one)
-    return b.cast(transformed(b, total, post_transform), "float32")
-
-
-def _kernel(b: Builder, x: Value, vectors: Array, kind: str, params: Sequence[float]) -> Value:
-    gamma, coef, degree = (*params, 0.0, 0.0, 0.0)[:3]
-    if kind == "RBF":
-        away = b(R.subtract, b.reshape(x, (shape(x)[0], 1, shape(x)[1])), vectors)
-        squares = b(R.sum, b(R.multiply, away, away), axis=[2])
-        return b(R.exp, b(R.multiply, squares, -gamma))
-    product = b(R.matmul, x, np.ascontiguousarray(vectors.T))
-    if kind == "LINEAR":
-        return product
-    scaled = b(R.add, b(R.multiply, product, gamma), coef)
-    if kind == "POLY":
-        return b(R.power, scaled, degree)
-    if kind == "SIGMOID":
-        return b(R.tanh, scaled)
-    raise ModelError(f"attribute kernel_type is '{kind}'; known are LINEAR, POLY, RBF, SIGMOID")
-
-
-def zip_map(b: Builder, x: Value, **attributes: Any) -> Value:
-    raise ModelError(
-        "its result is a list of maps, and artifacts give tensors. Export the model without it "
-        "(skl2onnx: options={'zipmap': False})"
-    )
 
 
 OPS: Table = {
@@ -281,7 +263,5 @@ OPS: Table = {
     "LinearRegressor": linear_regressor,
     "Normalizer": normalizer,
     "OneHotEncoder": one_hot_encoder,
-    "SVMRegressor": svm_regressor,
     "Scaler": scaler,
-    "ZipMap": zip_map,
 }

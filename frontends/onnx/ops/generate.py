@@ -25,7 +25,9 @@ def constant_of_shape(b: Builder, dims: Value, *, value: Array | None = None) ->
     return np.full(to, fill.reshape(-1)[0])
 
 
-def range_node(b: Builder, start: Value, limit: Value, delta: Value) -> Array:
+def range_node(
+    b: Builder, start: Value, limit: Value, delta: Value, *, stash_type: int = 1
+) -> Array:
     """Counted in float64, so that the last element does not depend on rounding."""
     given = zip((start, limit, delta), ("start", "limit", "delta"), strict=True)
     first, last, step = (np.float64(constant(v, what).item()) for v, what in given)
@@ -50,19 +52,7 @@ def decided(*names: str) -> Function:
     return refuse
 
 
-def random(b: Builder, *inputs: Value, **attributes: Any) -> Value:
-    raise ModelError(
-        "its values are random, and an artifact answers the same input with the same output; "
-        "draw them outside of the model and give them to it as an input"
-    )
-
-
-RANDOM = (
-    "Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike".split()
-)
-
 OPS: Table = {
-    **dict.fromkeys(RANDOM, random),
     "ConstantOfShape": constant_of_shape,
     "Range": range_node,
     "MelWeightMatrix": decided(

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from onnx import helper
 
 from frontends.model import ModelError
 from frontends.onnx.builder import Builder, R, Table, Value, axis_of, dtype, rank, shape
@@ -74,6 +75,13 @@ def instance_norm(
     return b(R.add, b(R.multiply, y, b.reshape(scale, wide)), b.reshape(bias, wide))
 
 
+def _stashed(b: Builder, x: Value, stash_type: int) -> Value:
+    """x for statistics, which are computed in no less than the type that is asked for."""
+    kind = helper.tensor_dtype_to_np_dtype(stash_type)
+    wider = kind.kind == "f" and kind.itemsize > np.dtype(dtype(x)).itemsize
+    return b.cast(x, str(kind)) if wider else x
+
+
 def group_norm(
     b: Builder,
     x: Value,
@@ -87,7 +95,8 @@ def group_norm(
     """scale and bias hold one number a channel, or (opset 18) one a group."""
     dims = shape(x)
     grouped = b.reshape(x, (dims[0], num_groups, math.prod(dims[1:]) // num_groups))
-    y = b.reshape(_standardised(b, grouped, [2], epsilon), dims)
+    y = _standardised(b, _stashed(b, grouped, stash_type), [2], epsilon)
+    y = b.reshape(b.cast(y, dtype(x)), dims)
     scale, bias = (_per_channel(b, v, dims[1]) for v in (scale, bias))
     wide = (1, dims[1]) + (1,) * (len(dims) - 2)
     return b(R.add, b(R.multiply, y, b.reshape(scale, wide)), b.reshape(bias, wide))
@@ -114,13 +123,15 @@ def layer_norm(
     axes = list(range(axis_of(axis, rank(x)), rank(x)))
     dims = tuple(shape(x)[a] for a in axes)
     if shape(scale) != dims or (bias is not None and shape(bias) != dims):
-        y = b(R.multiply, _standardised(b, x, axes, epsilon), scale)
+        y = b.cast(_standardised(b, _stashed(b, x, stash_type), axes, epsilon), dtype(x))
+        y = b(R.multiply, y, scale)
         y = y if bias is None else b(R.add, y, bias)
     else:
         beta = np.zeros(dims, dtype(x)) if bias is None else bias
         y = b(R.nn.layer_norm, x, scale, beta, axes=[a - rank(x) for a in axes], epsilon=epsilon)
     if not b.wants(1) and not b.wants(2):
         return y
+    x = _stashed(b, x, stash_type)
     mean = b(R.mean, x, axis=axes, keepdims=True)
     centred = b(R.subtract, x, mean)
     var = b(R.mean, b(R.multiply, centred, centred), axis=axes, keepdims=True)
@@ -137,8 +148,10 @@ def rms_norm(
     stash_type: int = 1,
 ) -> Value:
     axes = list(range(axis_of(axis, rank(x)), rank(x)))
-    squares = b(R.mean, b(R.multiply, x, x), axis=axes, keepdims=True)
-    return b(R.multiply, b(R.multiply, x, b(R.rsqrt, b(R.add, squares, epsilon))), scale)
+    wide = _stashed(b, x, stash_type)
+    squares = b(R.mean, b(R.multiply, wide, wide), axis=axes, keepdims=True)
+    y = b(R.multiply, wide, b(R.rsqrt, b(R.add, squares, epsilon)))
+    return b(R.multiply, b.cast(y, dtype(x)), scale)
 
 
 def lp_norm(b: Builder, x: Value, *, axis: int = -1, p: int = 2) -> Value:

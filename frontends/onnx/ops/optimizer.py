@@ -109,8 +109,4 @@ def adam(
     return _each(step, tensors, 4)
 
 
-def gradient(b: Builder, *inputs: Value, **attributes: object) -> Value:
-    raise ModelError("it is for training; export the model for inference")
-
-
-OPS: Table = {"Adagrad": adagrad, "Adam": adam, "Gradient": gradient, "Momentum": momentum}
+OPS: Table = {"Adagrad": adagrad, "Adam": adam, "Momentum": momentum}

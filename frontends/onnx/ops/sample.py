@@ -312,4 +312,55 @@ def roi_align(
     return b(R.matmul, b(R.matmul, rows, images), b.transpose(columns, (0, 1, 3, 2)))
 
 
-OPS: Table = {"DeformConv": deform_conv, "GridSample": grid_sample, "RoiAlign": roi_align}
+def max_roi_pool(
+    b: Builder,
+    x: Value,
+    rois: Value,
+    *,
+    pooled_shape: Sequence[int],
+    spatial_scale: float = 1.0,
+) -> Value:
+    """x [N, C, H, W], rois [R, 5] of image, left, top, right, bottom, all pixels of which count
+    -> [R, C, *pooled_shape]; zero where a bin has no pixel.
+    """
+    image, left, top, right, bottom = b.split(rois, [1] * 5, 1)
+    number = shape(rois)[0]
+    places = b.cast(b.reshape(image, (number,)), "int32")
+    y = b.take(x, b(R.maximum, places, 0), 0)
+    for axis, low, high in ((3, left, right), (2, top, bottom)):
+        bins, length = pooled_shape[axis - 2], shape(x)[axis]
+        start, end = (
+            b(R.floor, b(R.add, b(R.multiply, side, spatial_scale), 0.5)) for side in (low, high)
+        )
+        width = b(R.maximum, b(R.add, b(R.subtract, end, start), 1.0), 1.0)
+        each = b(R.divide, width, float(bins))
+        number_of = np.arange(bins, dtype=np.float32).reshape(1, bins)
+        first = b(R.add, b(R.floor, b(R.multiply, each, number_of)), start)
+        last = b(R.add, b(R.ceil, b(R.multiply, each, number_of + 1)), start)
+        pixel = np.arange(length, dtype=np.float32)
+        first, last = (b.reshape(side, (number, bins, 1)) for side in (first, last))
+        inside = b(R.logical_and, b(R.greater_equal, pixel, first), b(R.less, pixel, last))
+        y = _binned(b, y, inside, axis)
+    empty = b(R.less_equal, y, float(np.finfo(dtype(x)).min))
+    return b(R.where, empty, 0.0, y)
+
+
+def _binned(b: Builder, x: Value, inside: Value, axis: int) -> Value:
+    """The maximum of each bin's elements along the axis. inside: [R, bins, length]."""
+    rois, bins, length = shape(inside)
+    dims = list(shape(x))
+    dims.insert(axis, 1)
+    mask = [rois, *[1] * (len(dims) - 1)]
+    mask[axis : axis + 2] = bins, length
+    kept = b(
+        R.where, b.reshape(inside, mask), b.reshape(x, dims), np.asarray(np.finfo(dtype(x)).min)
+    )
+    return b(R.max, kept, axis=[axis + 1])
+
+
+OPS: Table = {
+    "DeformConv": deform_conv,
+    "GridSample": grid_sample,
+    "MaxRoiPool": max_roi_pool,
+    "RoiAlign": roi_align,
+}

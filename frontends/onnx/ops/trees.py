@@ -1,6 +1,6 @@
 """Tree ensembles: the nodes of ONNX as a Forest, which one kernel walks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import takewhile
 
 import numpy as np
@@ -12,11 +12,13 @@ from frontends.forest import LEAF, MEMBER, Nodes
 from frontends.model import ModelError
 from frontends.onnx.builder import Builder, R, Table, Value, dtype, shape
 from frontends.onnx.graph import Array
-from frontends.onnx.ops.classical import transformed
+from frontends.onnx.ops.classical import one_of_two, transformed
 
 MODES = {
     f"BRANCH_{name}": getattr(forest, name) for name in ("LEQ", "LT", "GTE", "GT", "EQ", "NEQ")
 } | {"LEAF": LEAF}
+TRANSFORMS = {0: "NONE", 3: "SOFTMAX_ZERO", 4: "PROBIT"}
+Key = tuple[int, int]  # a node's tree and its number there
 AGGREGATES = ("AVERAGE", "SUM", "MIN", "MAX")
 
 
@@ -72,9 +74,13 @@ def tree_ensemble(
     )
     weights = np.full((leaves, n_targets), np.nan)
     weights[np.arange(leaves), list(leaf_targetids)] = leaf_weights
-    if post_transform:
-        raise ModelError("attribute post_transform must be 0")
-    return aggregated(b, x, nodes, weights, AGGREGATES[aggregate_function])
+    y = aggregated(b, x, nodes, weights, AGGREGATES[aggregate_function])
+    if post_transform not in TRANSFORMS:
+        raise ModelError(
+            f"attribute post_transform is {post_transform}; ONNX Runtime reads 1 and 2 the other "
+            "way round; write it as a node of its own"
+        )
+    return transformed(b, y, TRANSFORMS[post_transform])
 
 
 def _targets(ids: Sequence[int], leafs: Sequence[int], leaves: int) -> Array:
@@ -116,47 +122,158 @@ def tree_ensemble_regressor(
     n_targets: int = 1,
     post_transform: str = "NONE",
 ) -> Value:
-    number = {key: n for n, key in enumerate(zip(nodes_treeids, nodes_nodeids, strict=True))}
-    count = len(number)
-    if unknown := sorted(set(nodes_modes) - MODES.keys()):
+    keys = list(zip(nodes_treeids, nodes_nodeids, strict=True))
+    nodes = _linked(
+        keys,
+        features=nodes_featureids,
+        modes=nodes_modes,
+        values=nodes_values if nodes_values_as_tensor is None else nodes_values_as_tensor,
+        yes=nodes_truenodeids,
+        no=nodes_falsenodeids,
+        missing=nodes_missing_value_tracks_true,
+    )
+    weights = target_weights if target_weights_as_tensor is None else target_weights_as_tensor
+    places = zip(target_treeids, target_nodeids, strict=True)
+    table = _table(keys, places, target_ids, weights, n_targets)
+    base = base_values if base_values_as_tensor is None else base_values_as_tensor
+    y = _sums(b, x, nodes, table, base, aggregate_function)
+    return b.cast(transformed(b, y, post_transform), "float32")
+
+
+def _linked(
+    keys: Sequence[Key],
+    *,
+    features: Sequence[int],
+    modes: Sequence[str],
+    values: Sequence[float] | Array,
+    yes: Sequence[int],
+    no: Sequence[int],
+    missing: Sequence[int],
+) -> Nodes:
+    """keys: tree and number of each node."""
+    number = {key: n for n, key in enumerate(keys)}
+    if unknown := sorted(set(modes) - MODES.keys()):
         raise ModelError(f"a node's mode is '{unknown[0]}'; known are {sorted(MODES)}")
-    tests = np.array([MODES[m] for m in nodes_modes], np.int64)
+    tests = np.array([MODES[m] for m in modes], np.int64)
 
     def led(ids: Sequence[int]) -> Array:
         """A leaf's number is its node's."""
-        rows = zip(nodes_treeids, ids, tests, strict=True)
-        return np.asarray([n if m == LEAF else number[t, i] for n, (t, i, m) in enumerate(rows)])
+        rows = zip(keys, ids, tests, strict=True)
+        leads = [n if m == LEAF else number.get((t, i)) for n, ((t, _), i, m) in enumerate(rows)]
+        if None in leads:
+            raise ModelError(f"node {keys[leads.index(None)]} leads to one that is not there")
+        return np.asarray(leads)
 
-    yes, no = led(nodes_truenodeids), led(nodes_falsenodeids)
+    ahead, aside = led(yes), led(no)
     inner = tests != LEAF
-    below = np.zeros(count, bool)
-    below[yes[inner]] = below[no[inner]] = True
-    values = nodes_values if nodes_values_as_tensor is None else nodes_values_as_tensor
-    weights = target_weights if target_weights_as_tensor is None else target_weights_as_tensor
-    table = np.full((count, n_targets), np.nan)
-    for tree, node, target, weight in zip(
-        target_treeids, target_nodeids, target_ids, weights, strict=True
-    ):
-        at = number[tree, node], target
-        table[at] = weight if np.isnan(table[at]) else table[at] + weight
-    nodes = Nodes(
+    below = np.zeros(len(keys), bool)
+    below[ahead[inner]] = below[aside[inner]] = True
+    return Nodes(
         tests=tests,
-        features=np.asarray(nodes_featureids, np.int64),
+        features=np.asarray(features, np.int64),
         values=np.asarray(values, np.float64),
-        yes=yes,
-        no=no,
-        missing=np.asarray(nodes_missing_value_tracks_true or [0] * count),
+        yes=ahead,
+        no=aside,
+        missing=np.asarray(missing or [0] * len(keys)),
         roots=np.flatnonzero(~below),
         members={},
     )
+
+
+def _table(
+    keys: Sequence[Key],
+    places: Iterable[Key],
+    targets: Sequence[int],
+    weights: Sequence[float] | Array,
+    count: int,
+) -> Array:
+    """[nodes, count]: the weights at their nodes' keys, NaN where there is none."""
+    number = {key: n for n, key in enumerate(keys)}
+    table = np.full((len(keys), count), np.nan)
+    for place, target, weight in zip(places, targets, weights, strict=True):
+        if place not in number or not 0 <= target < count:
+            raise ModelError(f"node {place} has a weight for {target}: one of them is not there")
+        at = number[place], target
+        table[at] = weight if np.isnan(table[at]) else table[at] + weight
+    return table
+
+
+def _sums(
+    b: Builder, x: Value, nodes: Nodes, table: Array, start: Sequence[float] | Array, how: str
+) -> Value:
     x = x if dtype(x) == "float64" else b.cast(x, "float32")
-    y = aggregated(b, x, nodes, table, aggregate_function)
+    y = aggregated(b, x, nodes, table, how)
+    return b(R.add, y, np.asarray(start, dtype(x))) if len(start) else y
+
+
+def tree_ensemble_classifier(
+    b: Builder,
+    x: Value,
+    *,
+    nodes_treeids: Sequence[int],
+    nodes_nodeids: Sequence[int],
+    nodes_featureids: Sequence[int],
+    nodes_modes: Sequence[str],
+    nodes_truenodeids: Sequence[int],
+    nodes_falsenodeids: Sequence[int],
+    nodes_values: Sequence[float] = (),
+    nodes_values_as_tensor: Array | None = None,
+    nodes_hitrates: Sequence[float] = (),
+    nodes_hitrates_as_tensor: Array | None = None,
+    nodes_missing_value_tracks_true: Sequence[int] = (),
+    class_ids: Sequence[int],
+    class_nodeids: Sequence[int],
+    class_treeids: Sequence[int],
+    class_weights: Sequence[float] = (),
+    class_weights_as_tensor: Array | None = None,
+    classlabels_int64s: Sequence[int] = (),
+    classlabels_strings: Sequence[str] = (),
+    base_values: Sequence[float] = (),
+    base_values_as_tensor: Array | None = None,
+    post_transform: str = "NONE",
+) -> tuple[Value, Value]:
+    """The label of each row, and its scores. Two classes may have weights for one of them alone."""
+    if classlabels_strings:
+        raise ModelError("labels are strings; only numbers compile. Give classlabels_int64s")
+    labels, given = np.asarray(classlabels_int64s, np.int64), sorted(set(class_ids))
+    if len(labels) < 2 or (len(labels) == 2 and len(given) == 2):
+        raise ModelError(
+            f"{len(labels)} labels with weights for {len(given)} classes: ONNX Runtime gives "
+            "labels that the model does not have"
+        )
+    keys = list(zip(nodes_treeids, nodes_nodeids, strict=True))
+    nodes = _linked(
+        keys,
+        features=nodes_featureids,
+        modes=nodes_modes,
+        values=nodes_values if nodes_values_as_tensor is None else nodes_values_as_tensor,
+        yes=nodes_truenodeids,
+        no=nodes_falsenodeids,
+        missing=nodes_missing_value_tracks_true,
+    )
+    alone = len(labels) == 2
+    weights = class_weights if class_weights_as_tensor is None else class_weights_as_tensor
+    ids = [0] * len(class_ids) if alone else class_ids
+    places = zip(class_treeids, class_nodeids, strict=True)
+    table = _table(keys, places, ids, weights, 1 if alone else len(labels))
     base = base_values if base_values_as_tensor is None else base_values_as_tensor
-    y = b(R.add, y, np.asarray(base, dtype(x))) if len(base) else y
-    return b.cast(transformed(b, y, post_transform), "float32")
+    scores = _sums(b, x, nodes, table, base, "SUM")
+    if alone and (len(base) > 1 or (base and given[0] == 1)):
+        raise ModelError("what is a base value of one of two classes is not said")
+    shares = min(weights, default=0.0) >= 0
+    least = 0.5 if shares else 0.0
+    if given == [0] and alone:
+        return one_of_two(b, scores, labels, least, shares, post_transform)
+    if alone:
+        label, _ = one_of_two(b, scores, labels, least, shares, "NONE")
+        scores = b.concat([np.zeros(shape(scores), dtype(scores)), scores], 1)
+        return label, b.cast(transformed(b, scores, post_transform), "float32")
+    best = b.take(labels, b(R.argmax, scores, axis=1), 0)
+    return best, b.cast(transformed(b, scores, post_transform), "float32")
 
 
 OPS: Table = {
     "TreeEnsemble": tree_ensemble,
+    "TreeEnsembleClassifier": tree_ensemble_classifier,
     "TreeEnsembleRegressor": tree_ensemble_regressor,
 }

@@ -27,9 +27,6 @@ CASES = [
     ("Normalizer", [X], {"norm": "L1"}),
     ("Normalizer", [X], {"norm": "L2"}),
     ("OneHotEncoder", [IDS], {"cats_int64s": [1, 2, 3]}),
-    ("SVMRegressor", [X], {"coefficients": [0.5, -0.25], "kernel_params": [0.3, 0.1, 2.0],
-                           "kernel_type": "RBF", "n_supports": 2, "rho": [0.7],
-                           "support_vectors": [0.1, 0.2, 0.3, -0.5, 0.4, 0.9]}),
     ("Scaler", [X], {"offset": [0.1, 0.2, 0.3], "scale": [2.0, 3.0, 4.0]}),
 ]  # fmt: skip
 
@@ -39,6 +36,37 @@ def test_classical(
     classical: Convert, op: str, inputs: list[np.ndarray], attributes: dict[str, object]
 ) -> None:
     classical(op, inputs, attributes)
+
+
+@pytest.mark.parametrize("transform", ["NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO"])
+@pytest.mark.parametrize("classes", [1, 2, 3])
+def test_a_linear_classifier(classical: Convert, transform: str, classes: int) -> None:
+    attributes = {
+        "classlabels_ints": [4, 9, 2][: max(2, classes)],
+        "coefficients": np.random.default_rng(classes).standard_normal(3 * classes).tolist(),
+        "intercepts": [0.1, -0.2, 0.3][:classes],
+        "post_transform": transform,
+    }
+    classical("LinearClassifier", [X], attributes, version=1)
+
+
+def test_labels_that_are_not_the_scores_are_refused(classical: Convert) -> None:
+    with pytest.raises(ModelError, match="2 scores do not fit 3 labels"):
+        classical("LinearClassifier", [X], LINEAR | {"classlabels_ints": [1, 2, 3]})
+
+
+@pytest.mark.parametrize("transform", ["LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO", "PROBIT"])
+def test_transforms_of_two_targets(classical: Convert, transform: str) -> None:
+    """PROBIT is for shares."""
+    attributes = {"coefficients": [0.01, 0.04, 0.05, 0.01, 0.02, 0.07], "intercepts": [0.6, 0.4],
+                  "targets": 2, "post_transform": transform}  # fmt: skip
+    classical("LinearRegressor", [X], attributes, version=1)
+
+
+def test_a_transform_of_one_target_is_refused(classical: Convert) -> None:
+    with pytest.raises(ModelError, match="write it as a node of its own"):
+        attributes = {"coefficients": [0.1, 0.4, 0.5], "post_transform": "LOGISTIC"}
+        classical("LinearRegressor", [X], attributes, version=1)
 
 
 def test_maps_are_refused_with_the_remedy(classical: Convert) -> None:

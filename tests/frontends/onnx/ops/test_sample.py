@@ -43,6 +43,16 @@ def test_regions(agrees: Agrees, attributes: str, mode: str) -> None:
     )
 
 
+@pytest.mark.parametrize("scale", [1.0, 0.6])
+def test_the_largest_pixel_of_each_bin(agrees: Agrees, scale: float) -> None:
+    rois = [[0, 0, 0, 9, 9], [1, 2, 5, 4, 9], [1, 5, 5, 7, 5], [0, 9, 9, 3, 12]]
+    agrees(
+        "g (float[2,2,10,8] x, float[4,5] r) => (float[] y) "
+        f"{{ y = MaxRoiPool<pooled_shape=[3,4], spatial_scale={scale}>(x, r) }}",
+        feeds={"r": np.array(rois, np.float32)},
+    )
+
+
 def test_regions_that_decide_the_samples_must_be_known(load: Agrees) -> None:
     with pytest.raises(ModelError, match="rois must be a constant"):
         load(

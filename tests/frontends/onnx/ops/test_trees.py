@@ -33,10 +33,11 @@ def test_a_regressor(classical: Convert, how: str) -> None:
     classical("TreeEnsembleRegressor", [x], TREES | {"aggregate_function": how}, version=3)
 
 
-def test_sets_and_leaves_apart(classical: Convert) -> None:
+@pytest.mark.parametrize("transform", [0, 3])
+def test_sets_and_leaves_apart(classical: Convert, transform: int) -> None:
     attributes = {
-        "aggregate_function": 1, "leaf_targetids": [0, 1, 2, 3],
-        "leaf_weights": np.array([1.0, 10.0, 1000.0, 100.0], np.float32),
+        "post_transform": transform, "aggregate_function": 1, "leaf_targetids": [0, 1, 2, 3],
+        "leaf_weights": np.array([1.0, 2.0, 4.0, 3.0], np.float32),
         "membership_values": np.array([1.2, 3.7, 8.0, 9.0, np.nan, 12.0, 7.0, np.nan], np.float32),
         "n_targets": 4, "nodes_falseleafs": [1, 0, 1], "nodes_falsenodeids": [2, 2, 3],
         "nodes_featureids": [0, 0, 0], "nodes_modes": np.array([0, 6, 6], np.uint8),
@@ -51,3 +52,58 @@ def test_a_circle_is_refused(classical: Convert) -> None:
     with pytest.raises(ModelError, match="a tree has a circle"):
         classical("TreeEnsembleRegressor", [X], TREES | {"nodes_truenodeids":
                   [1, 1, 0, 0, 0, 1, 0, 0]}, version=3)  # fmt: skip
+
+
+CLASSES = {k: v for k, v in TREES.items() if not k.startswith(("target", "n_targets"))}
+
+
+def weighted(ids: list[int], weights: list[float]) -> dict[str, object]:
+    """A weight at every leaf of TREES for every id."""
+    leaves = [(0, 2), (0, 3), (0, 4), (1, 1), (1, 2)]
+    rows = [(t, n, i) for t, n in leaves for i in ids]
+    return CLASSES | {
+        "class_treeids": [t for t, _, _ in rows],
+        "class_nodeids": [n for _, n, _ in rows],
+        "class_ids": [i for _, _, i in rows],
+        "class_weights": [weights[n % len(weights)] * (n + 1) for n in range(len(rows))],
+    }
+
+
+@pytest.mark.parametrize("transform", ["NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO"])
+@pytest.mark.parametrize(
+    ("ids", "weights", "base"),
+    [([0, 1, 2], [0.3, -0.2], []), ([0, 1, 2], [0.1], [0.2, 0.1, -0.3]), ([0], [0.1], []),
+     ([0], [0.1], [0.25]), ([0], [0.4, -0.35], [-0.125]), ([1], [0.1], []),
+     ([1], [0.4, -0.35], [])],
+)  # fmt: skip
+def test_a_classifier(
+    classical: Convert, transform: str, ids: list[int], weights: list[float], base: list[float]
+) -> None:
+    attributes = weighted(ids, weights) | {"post_transform": transform}
+    attributes |= {"classlabels_int64s": [5, 9, 4][: max(2, len(ids))]}
+    attributes |= {"base_values": base} if base else {}
+    classical("TreeEnsembleClassifier", [X], attributes, version=3)
+
+
+def test_probits(classical: Convert) -> None:
+    attributes = weighted([0, 1, 2], [0.01, 0.02]) | {"post_transform": "PROBIT"}
+    attributes |= {"classlabels_int64s": [5, 9, 4], "base_values": [0.1, 0.3, 0.2]}
+    classical("TreeEnsembleClassifier", [X], attributes, version=3)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"classlabels_int64s": [5, 9]}, "labels that the model does not have"),
+        ({"classlabels_strings": ["a", "b", "c"]}, "labels are strings"),
+        ({"class_ids": [7] * 15}, "node .* has a weight for 7"),
+        ({"nodes_truenodeids": [8] * 8}, "leads to one that is not there"),
+    ],
+)
+def test_what_no_classifier_is(
+    classical: Convert, changed: dict[str, object], message: str
+) -> None:
+    attributes = weighted([0, 1] if "classlabels_int64s" in changed else [0, 1, 2], [0.1])
+    attributes |= {"classlabels_int64s": [5, 9, 4]} | changed
+    with pytest.raises(ModelError, match=message):
+        classical("TreeEnsembleClassifier", [X], attributes, version=3)
