@@ -17,6 +17,7 @@ from compiler import (
     pipeline,
     plan,
     progress,
+    steps,
     storage,
     tune,
     verify,
@@ -54,7 +55,7 @@ def compile(request: CompileRequest, workdir: Path) -> Artifact:
     library = assemble.link(objects, program, model.signature, profile, workdir / "artifact")
     progress.phase("verify")
     twin = assemble.runnable(library, lowered, program, model.signature, profile)
-    parity = verify.check(twin, model.signature, answers)
+    parity = steps.check(twin, model, lowered, profile, answers, workdir)
     progress.phase("package")
     manifest = package.describe(
         request,

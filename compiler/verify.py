@@ -30,6 +30,10 @@ Array = np.ndarray
 Arrays = Mapping[str, Array]
 
 
+class Differs(ServerError):
+    """An output is not the framework's."""
+
+
 @dataclass(frozen=True)
 class Answers:
     """What the framework gave: the inputs and the outputs of every run. oracle: its name."""
@@ -52,18 +56,25 @@ def check(folder: Path, signature: Signature, asked: Future[Answers]) -> dict[st
     Raises ServerError naming the first output that differs by more than the bound.
     """
     answers = asked.result()
-    names = [tensor.name for tensor in signature.own]
-    scales = {name: max(_scale(e[name]) for _, e in answers.runs) for name in names}
-    errors = {name: {"max_abs": 0.0, "relative": 0.0} for name in names}
     outputs = abi.run_apart(folder, [inputs for inputs, _ in answers.runs])
-    for (_, expected), got in zip(answers.runs, outputs, strict=True):
+    runs = [(got, expected) for got, (_, expected) in zip(outputs, answers.runs, strict=True)]
+    return report(answers.oracle, [tensor.name for tensor in signature.own], runs)
+
+
+def report(
+    oracle: str, names: Iterable[str], runs: Sequence[tuple[Arrays, Arrays]]
+) -> dict[str, Any]:
+    """The largest errors of the outputs `names` in pairs of what came out and what should have."""
+    errors = {name: {"max_abs": 0.0, "relative": 0.0} for name in names}
+    scales = {name: max(_scale(expected[name]) for _, expected in runs) for name in errors}
+    for got, expected in runs:
         own = cut(got)
-        for name in names:
+        for name in errors:
             error = compare(name, own[name], expected[name], scales[name])
             errors[name] = {key: max(errors[name][key], error[key]) for key in error}
     return {
-        "oracle": answers.oracle,
-        "runs": RUNS,
+        "oracle": oracle,
+        "runs": len(runs),
         "bound": BOUND,
         "relative": max((e["relative"] for e in errors.values()), default=0.0),
         "outputs": errors,
@@ -90,7 +101,7 @@ def compare(name: str, got: Array, expected: Array, scale: float | None = None) 
     if not np.issubdtype(expected.dtype, np.floating):
         wrong = int(np.count_nonzero(got != expected))
         if wrong:
-            raise ServerError(
+            raise Differs(
                 f"Verification: {wrong} of {expected.size} values of output '{name}' differ from "
                 "the framework's."
             )
@@ -106,7 +117,7 @@ def compare(name: str, got: Array, expected: Array, scale: float | None = None) 
     largest = float(difference.max(initial=0.0))
     relative = largest / scale if scale else largest
     if largest > max(bound * scale, NOISE):
-        raise ServerError(
+        raise Differs(
             f"Verification: output '{name}' differs from the framework's by {largest:.3g}, "
             f"{relative:.2g} of its largest value {scale:.3g}; the bound is {bound:g}. "
             "Nothing was uploaded."
@@ -153,15 +164,15 @@ def _oracle(model: Model) -> tuple[str, Reference]:
     except Exception:  # its exceptions have no common class; what it cannot load the evaluator may
         evaluator = onnx.reference.ReferenceEvaluator(onnx.load(path))
         return f"onnx reference {onnx.__version__}", lambda inputs: _flat(
-            evaluator.run(None, _grouped(evaluator.input_names, inputs))
+            evaluator.run(None, grouped(evaluator.input_names, inputs))
         )
     names = [i.name for i in session.get_inputs()]
     return f"onnxruntime {onnxruntime.__version__}", lambda inputs: _flat(
-        session.run(None, _grouped(names, inputs))
+        session.run(None, grouped(names, inputs))
     )
 
 
-def _grouped(names: Iterable[str], inputs: Arrays) -> dict[str, Array | list[Array]]:
+def grouped(names: Iterable[str], inputs: Arrays) -> dict[str, Array | list[Array]]:
     """The tensors of a sequence as the one input that they are to the framework."""
     sequences = {n: [inputs[m] for m in members(n, inputs)] for n in names if n not in inputs}
     return {

@@ -162,8 +162,9 @@ def _all_warnings(outcome: Outcome) -> list[str]:
 
 
 def _parity_text(manifest: Mapping[str, Any]) -> str:
-    worst = manifest.get("parity", {}).get("relative")
-    return "" if worst is None else f"{worst:.1e} of the outputs' scale, at most"
+    parity = manifest.get("parity", {})
+    how = "step by step" if "steps" in parity else "at most"
+    return f"{parity['relative']:.1e} of the outputs' scale, {how}" if "relative" in parity else ""
 
 
 def _latency_text(manifest: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 import io
 import time
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -48,6 +49,8 @@ def test_the_summary_of_success() -> None:
         "  warning   old opset\n"
         "  warning   no names\n"
     )
+    stepwise = replace(DONE, manifest={"parity": {"relative": 1e-6, "steps": {"tensors": 5}}})
+    assert "1.0e-06 of the outputs' scale, step by step\n" in shown(stepwise)
 
 
 def test_the_summary_of_failure() -> None:
