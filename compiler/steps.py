@@ -24,7 +24,7 @@ from compiler import abi, assemble, codegen, pipeline, plan, verify
 from compiler.errors import ServerError
 from compiler.lowered import Lowered
 from frontends import onnx as importer
-from frontends.model import Model
+from frontends.model import DataInputConfig, Known, Model
 from targets import Profile
 
 ROUNDED = 1e-4  # of a tensor's largest value: how exact a number has to be before it is rounded
@@ -61,7 +61,10 @@ def check(
     names = [t.name for t in model.signature.own]
     _same(abi.run_apart(folder, inputs), outputs, names)
     framework = _Framework(onnx.load(model.oracle), outputs[0])
-    told = [framework(given, got) for given, got in zip(inputs, outputs, strict=True)]
+    told = [
+        framework({**given, **model.constants}, got)
+        for given, got in zip(inputs, outputs, strict=True)
+    ]
     runs = list(zip(outputs, told, strict=True))
     flipped = sum(_judge(framework.steps, got, expected) for got, expected in runs)
     names = [n for n in names if n not in _names(found)]
@@ -109,8 +112,9 @@ def _opened(
         helper.make_empty_tensor_value_info(name) for name in _names(found) if name not in own
     )
     onnx.save(proto, work / "model.onnx")
-    shapes = {tensor.name: tensor.shape for tensor in model.signature.inputs}
-    opened = importer.load(work / "model.onnx", shapes)
+    inputs: DataInputConfig = {tensor.name: tensor.shape for tensor in model.signature.inputs}
+    inputs.update({name: Known(value) for name, value in model.constants.items()})
+    opened = importer.load(work / "model.onnx", inputs)
     graph = pipeline.lower(opened.module, profile)
     known = {kernel.work.key: kernel.schedule for kernel in lowered.kernels.values()}
     works = pipeline.workloads(graph).items()
