@@ -24,7 +24,7 @@ from compiler import abi, assemble, codegen, pipeline, plan, verify
 from compiler.errors import ServerError
 from compiler.lowered import Lowered
 from frontends import onnx as importer
-from frontends.model import DataInputConfig, Known, Model
+from frontends.model import Known, Model
 from targets import Profile
 
 ROUNDED = 1e-4  # of a tensor's largest value: how exact a number has to be before it is rounded
@@ -112,13 +112,13 @@ def _opened(
         helper.make_empty_tensor_value_info(name) for name in _names(found) if name not in own
     )
     onnx.save(proto, work / "model.onnx")
-    inputs: DataInputConfig = {tensor.name: tensor.shape for tensor in model.signature.inputs}
-    inputs.update({name: Known(value) for name, value in model.constants.items()})
-    opened = importer.load(work / "model.onnx", inputs)
+    shapes = {tensor.name: tensor.shape for tensor in model.signature.inputs}
+    known = {name: Known(value) for name, value in model.constants.items()}
+    opened = importer.load(work / "model.onnx", {**shapes, **known})
     graph = pipeline.lower(opened.module, profile)
-    known = {kernel.work.key: kernel.schedule for kernel in lowered.kernels.values()}
+    used = {kernel.work.key: kernel.schedule for kernel in lowered.kernels.values()}
     works = pipeline.workloads(graph).items()
-    chosen = {name: known[work.key] for name, work in works if work.key in known}
+    chosen = {name: used[work.key] for name, work in works if work.key in used}
     again = pipeline.schedule(graph, profile, chosen)
     objects = codegen.compile_kernels(again.kernels, profile, work)
     program = plan.make(again, work)
