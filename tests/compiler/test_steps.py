@@ -13,11 +13,11 @@ import onnxruntime
 import pytest
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
-import frontends
 import targets
 from compiler import assemble, codegen, pipeline, plan, steps, verify
 from compiler.errors import ServerError
 from compiler.lowered import Lowered
+from frontends import onnx as importer
 from frontends.model import Model
 
 Array = np.ndarray
@@ -40,7 +40,7 @@ def network(folder: Path) -> Path:
         return f"c{len(constants) - 1}"
 
     def bytes_(x: str, step: float, zero: int) -> str:
-        how = constant(np.float32(step)), constant(np.uint8(zero))
+        how = constant(np.asarray(step, "float32")), constant(np.asarray(zero, "uint8"))
         return node("DequantizeLinear", node("QuantizeLinear", x, *how), *how)
 
     def weight(*dims: int) -> str:
@@ -85,12 +85,14 @@ def change(model: ModelProto, node: NodeProto, n: int, by: Callable[[Array], Arr
 
 
 def of(model: ModelProto, operator: str, number: int) -> NodeProto:
-    return [node for node in model.graph.node if node.op_type == operator][number]
+    found: NodeProto = [node for node in model.graph.node if node.op_type == operator][number]
+    return found
 
 
 def read(model: ModelProto, node: NodeProto) -> NodeProto:
     """The DequantizeLinear behind a QuantizeLinear."""
-    return next(one for one in model.graph.node if node.output[0] in one.input)
+    found: NodeProto = next(one for one in model.graph.node if node.output[0] in one.input)
+    return found
 
 
 def zero_point(model: ModelProto, number: int) -> None:
@@ -231,7 +233,7 @@ def stepwise(model: Model, folder: Path) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("differs")
 def test_an_artifact_is_judged_by_its_steps(tmp_path: Path) -> None:
-    model = frontends.onnx.load(network(tmp_path), None)
+    model = importer.load(network(tmp_path), None)
     told = stepwise(model, tmp_path)
     assert told["relative"] < 1e-5 and told["runs"] == verify.RUNS + 1
     assert told["steps"]["tensors"] == 5 and told["steps"]["rounded_otherwise"] < 10
@@ -241,7 +243,7 @@ def test_an_artifact_is_judged_by_its_steps(tmp_path: Path) -> None:
 def test_a_compiler_with_a_bug_is_told_the_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load = steps.importer.load
+    load = importer.load
 
     def wrong(path: Path, config: Any) -> Model:
         spoiled = onnx.load(path)
@@ -251,7 +253,7 @@ def test_a_compiler_with_a_bug_is_told_the_step(
 
     right = network(tmp_path)
     model = wrong(right, None)
-    monkeypatch.setattr(steps.importer, "load", wrong)
+    monkeypatch.setattr(importer, "load", wrong)
     one = Model(model.module, model.signature, right, None, "opset 17")
     with pytest.raises(verify.Differs, match=r"values of the quantised tensor 't\d+' are not what"):
         stepwise(one, tmp_path)
@@ -263,7 +265,7 @@ def test_an_artifact_that_is_not_made_of_its_steps_fails(tmp_path: Path) -> None
     wrong = onnx.load(path)
     zero_point(wrong, 1)
     onnx.save(wrong, tmp_path / "wrong.onnx")
-    other = frontends.onnx.load(tmp_path / "wrong.onnx", None)
+    other = importer.load(tmp_path / "wrong.onnx", None)
     model = Model(other.module, other.signature, path, None, "opset 17")
     with pytest.raises(ServerError, match="runs the artifact's answers are not those of its own"):
         stepwise(model, tmp_path)
@@ -276,4 +278,4 @@ def test_what_does_not_quantise_keeps_its_bound(tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
     onnx.save(onnx.parser.parse_model(text), path)
     with pytest.raises(verify.Differs, match="end to end"):
-        stepwise(frontends.onnx.load(path, None), tmp_path)
+        stepwise(importer.load(path, None), tmp_path)
