@@ -24,7 +24,7 @@ from tvm import relax
 
 from frontends.model import ModelError
 from frontends.onnx import graph as graphs
-from frontends.onnx.builder import Builder, R, Value, axis_of, dtype, shape, size
+from frontends.onnx.builder import Builder, R, Undecided, Value, axis_of, dtype, shape, size
 from frontends.onnx.graph import Node
 
 if TYPE_CHECKING:
@@ -99,7 +99,9 @@ class _Regions:
     def _region(
         self, graph: GraphProto, params: Sequence[relax.Var], given: Scope | None = None
     ) -> Region | None:
-        """given: the graph's own inputs."""
+        """given: the graph's own inputs. The body of a loop, whose first parameter is the number of
+        the iteration, gives the next one's number, too.
+        """
         scope = {**self.scope, **(given or {})}
         read = [v for name in graphs.names_read(graph) for v in _members(scope.get(name))]
         outer = [v for v in read if isinstance(v, relax.Var) and v not in {*params}]
@@ -118,12 +120,19 @@ class _Regions:
                         for value, output in zip(outputs, graph.output, strict=True)
                         if value is not None
                     ]
+                    if any(map(self.b.lengths, made)):
+                        raise ModelError(
+                            "its graphs make a value of a size that only the data decide"
+                        )
+                    if params:
+                        made.append(self.b(R.add, params[0], 1))
                     result = block.emit_output(relax.Tuple([self.b.const(v) for v in made]))
                 block.emit_func_output(result)
         finally:
             self.converter.builder = outside
         function = block.get()["region"]
-        return Region(function, captured, made) if len(made) == len(outputs) else None
+        complete = all(value is not None for value in outputs)
+        return Region(function, captured, made) if complete else None
 
     def _call(
         self, name: str, operands: Sequence[relax.Expr], types: Sequence[relax.TensorType]
@@ -208,29 +217,49 @@ class _Regions:
     ) -> Outputs:
         """A call of the body's region. carried: what changes, by its number."""
         trips, condition, *start = given
-        goes_on, *made = region.outputs
+        goes_on, *made, following = region.outputs
         always = isinstance(goes_on, np.ndarray) and bool(goes_on.item())
         results: dict[int, Value] = dict(enumerate(start))
+        most = self._at_most(trips) if counted is None else counted
         for n in range(len(start), len(made)):
-            if counted in (None, ENDLESS) or not always:
-                raise ModelError(
-                    f"its output '{self.node.proto.output[n]}' is as long as there are iterations: "
-                    "their number must be a constant; else write to a tensor of a fixed length"
-                )
-            results[n] = np.zeros((counted, *shape(made[n])), dtype(made[n]))
+            if most == ENDLESS:
+                raise self._unlimited(trips, self.node.proto.output[n])
+            results[n] = np.zeros((most, *shape(made[n])), dtype(made[n]))
         rows = [n for n in results if n >= len(start) and size(results[n])]
-        if counted != 0 and (carried or rows):
-            kept = ([] if always else [0]) + [n + 1 for n in (*carried, *rows)]
-            params = [number, *carried.values(), *region.captured.values()]
+        counting = bool(rows) and (counted is None or not always)
+        if most != 0 and (carried or rows):
+            kept = ([] if always else [0]) + [n + 1 for n in carried]
+            params, first = [number, *carried.values()], [start[n] for n in carried]
+            types = [_type(results[n]) for n in carried]
+            if counting:
+                kept.append(len(region.outputs) - 1)
+                params.append(relax.Var("count", _type(following)))
+                first.append(np.zeros((), np.int64))
+                types.append(_type(following))
+            kept += [n + 1 for n in rows]
+            params += region.captured.values()
             operands = [
                 tvm.ir.StringImm(self.converter.define(region.given(params, kept))),
-                relax.ShapeExpr([len(carried)]),
-                *(self.b.const(v) for v in (trips, condition, *(start[n] for n in carried))),
+                relax.ShapeExpr([len(first)]),
+                *(self.b.const(v) for v in (trips, condition, *first)),
                 *region.captured,
             ]
-            types = [_type(results[n]) for n in (*carried, *rows)]
-            results |= zip([*carried, *rows], self._call("neoc.loop", operands, types), strict=True)
+            values = self._call("neoc.loop", operands, [*types, *(_type(results[n]) for n in rows)])
+            count = values.pop(len(carried)) if counting else None
+            results |= zip([*carried, *rows], values, strict=True)
+            if count is not None:
+                results |= {n: self.b.padded(results[n], {0: count}) for n in rows}
         return [results[n] for n in range(len(made))]
+
+    def _at_most(self, trips: Value) -> int:
+        elements = self.b.elements(trips)
+        return ENDLESS if elements is None else max(self.b.bound(elements.item()), 0)
+
+    def _unlimited(self, trips: Value, output: str) -> ModelError:
+        what = f"its output '{output}' is as long as there are iterations: their number"
+        if isinstance(trips, np.ndarray):
+            return ModelError(f"{what} needs a limit; give the loop a trip count")
+        return Undecided(trips, what)
 
     def _unrolled(self, body: GraphProto, trips: int, start: Sequence[Value]) -> Outputs | None:
         """The iterations one by one; None: when they end is only known at run time."""

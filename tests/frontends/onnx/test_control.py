@@ -102,7 +102,18 @@ def test_what_is_only_known_at_run_time_stays(load: Load) -> None:
         (
             f"(int64 m, float[3] x) => (float[] y, float[] r) "
             f"{{ y, r = Loop (m, , x) <body={BODY}{STEP}> }}",
-            "'r' is as long as there are iterations: their number must be a constant",
+            r"(?s)'r' is as long as there are iterations: their number must be a constant"
+            r".*give it in DataInputConfig.*\{\"m\": \{\"value\": 1\}\}",
+        ),
+        (
+            f"(float[3] x) => (float[] y, float[] r) {{ y, r = Loop (, , x) <body={BODY}{STEP}> }}",
+            "'r' is as long as there are iterations: their number needs a limit",
+        ),
+        (
+            """(bool c, float[3] x) => (int64[] y) { y = If (c) <
+            then_branch = t () => (int64[] u) { u = NonZero(x) },
+            else_branch = e () => (int64[] v) { z = Neg(x) v = NonZero(z) }> }""",
+            "its graphs make a value of a size that only the data decide",
         ),
         (
             """(int64 m, float[3] x) => (float[] y) { y = Loop (m, , x) <
