@@ -6,6 +6,7 @@ kernels      every kernel call of a network: time, speed, least time and why, kn
 runtime      what a call and a parallel region cost
 peak         how fast this machine multiplies, and reads memory
 conformance  the official suite of ONNX
+fuzz         random graphs against ONNX Runtime
 """
 
 import argparse
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from benchmarks import artifacts, compare, conformance, kernels, models, peak, runtime, suite
+from benchmarks.fuzz import fuzz
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     real = commands.add_parser("models", help="real models beside their peers")
     compare.add_options(real, models.ROWS, ",".join(compare.REAL))
     real.set_defaults(run=compare.run, source=artifacts.real)
-    for module in (kernels, runtime, peak, conformance):
+    for module in (kernels, runtime, peak, conformance, fuzz):
         name = module.__name__.rpartition(".")[2]
         command = commands.add_parser(name, help=_first_line(module))
         module.add_options(command)

@@ -30,8 +30,8 @@ from onnx.backend.base import Backend, BackendRep
 import frontends
 import targets
 from compiler import abi, build, codegen, pipeline, plan, plan_source
-from compiler.lowered import Lowered
-from frontends.model import Model, ModelError, cut
+from compiler.lowered import Kernel, Lowered
+from frontends.model import Model, ModelError, Signature, cut
 from frontends.onnx import members
 from targets import Profile
 
@@ -144,23 +144,30 @@ def compiled(proto: onnx.ModelProto, feed: Arrays, folder: Path) -> Arrays:
     model, constants = imported(proto, feed, folder)
     profile = targets.get("host")
     lowered = pipeline.schedule(pipeline.lower(model.module, profile), profile)
-    objects = _objects(lowered, profile, folder)
-    program = plan.make(lowered, folder)
-    text = plan_source.source(program, model.signature, profile)
-    build.link_model(objects, text, program.constants, profile.zig, folder)
-    shutil.copyfile(_runtime(profile.zig), folder / "libdlr.so")
+    # Few kernels are compiled here and now, which takes less than to look for them.
+    few = len(lowered.kernels) <= FEW
+    make = compile_together if few else codegen.compile_kernels
+    link(make(lowered.kernels, profile, folder), lowered, model.signature, profile, folder)
     return constants
 
 
-def _objects(lowered: Lowered, profile: Profile, folder: Path) -> list[Path]:
-    """Few kernels are compiled here and now, which takes less than to look for them."""
-    kernels = {kernel.symbol: kernel for kernel in lowered.kernels.values()}
-    if len(kernels) > FEW:
-        return codegen.compile_kernels(lowered.kernels, profile, folder)
-    made = [folder / "kernels.o"] if kernels else []
+def compile_together(kernels: Mapping[str, Kernel], profile: Profile, folder: Path) -> list[Path]:
+    """All kernels in one object file, past the cache."""
+    distinct = {kernel.symbol: kernel for kernel in kernels.values()}
+    made = [folder / "kernels.o"] if distinct else []
     for path in made:
-        codegen.build(kernels, profile).write_to_file(str(path))
+        codegen.build(distinct, profile).write_to_file(str(path))
     return made
+
+
+def link(
+    objects: Sequence[Path], lowered: Lowered, signature: Signature, profile: Profile, folder: Path
+) -> None:
+    """The artifact, in `folder`."""
+    program = plan.make(lowered, folder)
+    text = plan_source.source(program, signature, profile)
+    build.link_model(objects, text, program.constants, profile.zig, folder)
+    shutil.copyfile(_runtime(profile.zig), folder / "libdlr.so")
 
 
 def imported(proto: onnx.ModelProto, feed: Arrays, folder: Path) -> tuple[Model, Arrays]:

@@ -120,7 +120,7 @@ class _Planner:
         self._number: dict[relax.Var, int] = {}
         self._results: dict[relax.Var, list[int]] = {}  # of the calls of regions
         self._given: dict[relax.Var, int] = {}  # values that the caller has a place for
-        self._constant: dict[tuple[int, str], int] = {}
+        self._constant: dict[tuple[int, str, int], int] = {}
         self._places: dict[relax.Var, Place] = {}
 
     def walk(self) -> None:
@@ -304,7 +304,7 @@ class _Planner:
 
     def _stored(self, array: np.ndarray) -> int:
         offset = self.constants.add(array)
-        key = (offset, str(array.dtype))
+        key = (offset, str(array.dtype), array.size)  # where an empty one is, another may begin
         if key not in self._constant:
             self._constant[key] = len(self.buffers)
             self.buffers.append(Buffer("constant", str(array.dtype), array.size, offset))

@@ -33,6 +33,13 @@ COVERED_BY = {
     "benchmarks/nets/mobile.py": "tests/benchmarks/nets/test_export.py",
     "benchmarks/nets/residual.py": "tests/benchmarks/nets/test_export.py",
     "benchmarks/nets/sequence.py": "tests/benchmarks/nets/test_export.py",
+    # Rows of operators: what holds for their graphs holds for them.
+    "benchmarks/fuzz/elements.py": "tests/benchmarks/fuzz/test_draw.py",
+    "benchmarks/fuzz/images.py": "tests/benchmarks/fuzz/test_draw.py",
+    "benchmarks/fuzz/moves.py": "tests/benchmarks/fuzz/test_draw.py",
+    "benchmarks/fuzz/products.py": "tests/benchmarks/fuzz/test_draw.py",
+    "benchmarks/fuzz/quantised.py": "tests/benchmarks/fuzz/test_draw.py",
+    "benchmarks/fuzz/flow.py": "tests/benchmarks/fuzz/test_draw.py",
     # Parts of their neighbours, which every test of those goes through.
     "compiler/kernels/winograd_stages.py": "tests/compiler/kernels/test_winograd.py",
     "frontends/onnx/builder.py": "tests/frontends/onnx/test_convert.py",

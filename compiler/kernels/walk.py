@@ -76,7 +76,7 @@ class Walk:
             return True
         row, column = self.axes[axis : axis + 2]
         loads: list[TensorLoad] = []
-        if _appears_outside_loads(self.expr, (row, column), loads, set()):
+        if _appears_outside_loads(self.expr, (row, column), loads, set(), set()):
             return False
         analyzer = self._analyzer()
         self._strides: dict[object, int] = {}
@@ -114,19 +114,27 @@ def merged(
 
 
 def _appears_outside_loads(
-    expr: Expr, wanted: tuple[tirx.Var, ...], loads: list[TensorLoad], seen: set[object]
+    expr: Expr,
+    wanted: tuple[tirx.Var, ...],
+    loads: list[TensorLoad],
+    seen: set[object],
+    seen_inside: set[object],
 ) -> bool:
-    """Whether a variable stands anywhere but in an index; collects the loads, inner ones too."""
+    """Whether a variable stands anywhere but in an index; collects the loads, inner ones too.
+
+    What was seen inside of an index may stand outside as well.
+    """
     if key_of(expr) in seen:
         return False
     seen.add(key_of(expr))
     if isinstance(expr, TensorLoad):
         loads.append(expr)
-        _appears_outside_loads(expr.indices[0], wanted, loads, seen)
+        _appears_outside_loads(expr.indices[0], wanted, loads, seen_inside, seen_inside)
         return False
     if any(expr.same_as(v) for v in wanted):
         return True
-    return any([_appears_outside_loads(o, wanted, loads, seen) for o in operands(expr)])
+    parts = operands(expr)
+    return any([_appears_outside_loads(o, wanted, loads, seen, seen_inside) for o in parts])
 
 
 def replaced(expr: Expr, change: Callable[[TensorLoad], Expr]) -> Expr:

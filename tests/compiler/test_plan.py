@@ -249,6 +249,14 @@ def test_equal_constants_are_stored_once(tmp_path: Path) -> None:
     assert sum(buffer.space == "constant" for buffer in made.buffers) == 1
 
 
+def test_a_constant_behind_an_empty_one_has_a_buffer_of_its_own(tmp_path: Path) -> None:
+    text = """<ir_version: 8, opset_import: ["": 17]>
+    net (float[2] x) => (float[0, 1] none, float[2] some)
+    <float[0, 1] none = {}, float[2] some = {1, 2}> { unread = Relu(x) }"""
+    made = plan.make(nets.lower(nets.load(text, tmp_path)), tmp_path)
+    assert [b.elements for b in made.buffers if b.space == "constant"] == [0, 2]
+
+
 def test_a_sum_takes_the_place_of_what_it_adds_to(tmp_path: Path) -> None:
     """As in every residual network: the operand is read last where the sum is written."""
     weight = ", ".join(["0.5"] * 64)

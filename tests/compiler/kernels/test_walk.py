@@ -4,7 +4,7 @@ import pytest
 from tvm import tirx
 from tvm.sym import Analyzer
 
-from compiler.kernels.value import Value, ravel, stored, unravel
+from compiler.kernels.value import Expr, Value, ravel, stored, unravel
 from compiler.kernels.walk import Walk, merged
 
 SHAPE = (2, 5, 7)
@@ -36,6 +36,16 @@ def masked() -> Value:
     return Value(SHAPE, "float32", lambda i: tirx.Select(i[2] < 3, source.at(i), zero))
 
 
+def masked_behind_a_load() -> Value:
+    """The condition is a part of an index that was met before."""
+    source, zero = tensor(), tirx.const(0.0, "float32")
+
+    def compute(i: tuple[Expr, ...]) -> Expr:
+        return source.at(i) + tirx.Select(i[2] < 3, source.at(i), zero)
+
+    return Value(SHAPE, "float32", compute)
+
+
 @pytest.mark.parametrize(
     ("value", "shape"),
     [
@@ -46,8 +56,18 @@ def masked() -> Value:
         (reshaped((7, 2, 5)), (70,)),
         (broadcast(), (2, 5, 7)),
         (masked(), (10, 7)),
+        (masked_behind_a_load(), (10, 7)),
     ],
-    ids=["plain", "channels last", "last first", "reversed", "reshaped", "broadcast", "masked"],
+    ids=[
+        "plain",
+        "channels last",
+        "last first",
+        "reversed",
+        "reshaped",
+        "broadcast",
+        "masked",
+        "masked behind a load",
+    ],
 )
 def test_axes_merge_where_every_load_allows_it(value: Value, shape: tuple[int, ...]) -> None:
     result, within, origin = merged(value, value.shape, (0, 0, 0))
