@@ -27,7 +27,7 @@ from compiler import abi, errors, forked
 STATES = ("right", "wrong", "crashed", "refused")
 BATCH = 16  # seeds in an artifact
 LIMIT_S = 60.0  # of a graph
-VALUE = re.compile(r"'[^']*'")
+VALUE = re.compile(r"'[gt]\d+_[^']*'")
 
 
 @dataclass(frozen=True)
