@@ -39,6 +39,7 @@ from compiler.kernels.geometry import FMA_PER_CYCLE, LOADS_PER_CYCLE, even, fits
 from compiler.kernels.operators import integers, number
 from compiler.kernels.template import Point, Space, Template
 from compiler.kernels.tile import Tile
+from compiler.kernels.transpose import BLOCK, transposed
 from compiler.kernels.value import ZERO, Expr, Value, ravel
 from compiler.kernels.vector import Evaluator
 from compiler.kernels.workload import Workload, operands_of, tensors_of
@@ -46,6 +47,7 @@ from targets import Profile
 
 EXP, MOVE = 16, 8  # cycles of an exponential, and to gather a vector
 LEAST = -math.inf
+CHAINS = 4  # comparisons that need not wait for each other
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ class Heads:
 
 class Attention(Template):
     name = "attention"
+    version = 2
 
     def accepts(self, work: Workload, profile: Profile) -> bool:
         return work.operator == "neoc.attention"
@@ -141,7 +144,7 @@ class _Emitter:
             self.values = self._packed(2, s.keys, s.width, 1.0)
             self.stride = s.panels(s.keys) * s.lanes
             self.scores = workspace(self.height * self.stride)
-            self.totals = workspace(self.height)
+            self.shares = workspace(self.height)
             tiles = even(part, self.height)
             large = tiles.count(tiles[0])
             count = within(part, first, s.rows)
@@ -188,9 +191,23 @@ class _Emitter:
             base = T.bind(p // self.vectors * (depth * width) + p % self.vectors * s.lanes)
 
             def whole() -> None:
-                with loop(depth) as k:
-                    vector = Evaluator(lane, s.lanes)(element(k, column + lane))
-                    T.buffer_store(packed, vector, [vector_at(base + k * width, s.lanes)])
+                along = self.shape.views[operand][4 if operand == 1 else 3]
+                done = depth // s.lanes * s.lanes if along == 1 and s.lanes >= BLOCK else 0
+                with loop(done // s.lanes) as i:
+                    if done:
+                        square(T.bind(i * s.lanes))
+                with loop(depth - done) as k:
+                    if done < depth:
+                        vector = Evaluator(lane, s.lanes)(element(k + done, column + lane))
+                        at = vector_at(base + (k + done) * width, s.lanes)
+                        T.buffer_store(packed, vector, [at])
+
+            def square(first: Expr) -> None:
+                """Of as many rows of k as lanes, whose elements lie side by side."""
+                rows = [Evaluator(lane, s.lanes)(element(first + lane, column + n))
+                        for n in range(s.lanes)]  # fmt: skip
+                for n, vector in enumerate(transposed([T.bind(v) for v in rows])):
+                    T.buffer_store(packed, vector, [vector_at(base + (first + n) * width, s.lanes)])
 
             def part() -> None:
                 zero = tirx.Broadcast(tirx.const(0.0, "float32"), s.lanes)
@@ -221,7 +238,7 @@ class _Emitter:
             return self.scores[r * self.stride + k]
 
         def finish(value: Expr, r: Expr | int, column: Expr) -> None:
-            self._store(value, self.totals[r], T.bind(row + r), column)
+            self._store(value, self.shares[r], T.bind(row + r), column)
 
         self._product(tile, power, self.values, s.keys, s.width, finish)
 
@@ -261,58 +278,77 @@ class _Emitter:
         """A row of scores to powers, in place, and one over their sum."""
         s, lanes = self.shape, self.shape.lanes
         whole, rest = divmod(s.keys, lanes)
-        largest, total = registers(1, lanes), registers(1, lanes)
-        slot = vector_at(0, lanes)
-        T.buffer_store(largest, polynomials.like(self.scores[vector_at(0, lanes)], LEAST), [slot])
-        T.buffer_store(total, polynomials.like(self.scores[vector_at(0, lanes)], 0.0), [slot])
-        with loop(whole) as p:
-            if whole:
-                self._raise(start, row, T.bind(p * lanes), largest)
-        if rest:
-            column = tirx.const(whole * lanes, "int32")
-            with loop(lanes - rest) as i:
-                T.buffer_store(self.scores, tirx.const(LEAST, "float32"), [start + s.keys + i])
-            with loop(rest) as i:
-                self._masked(start, row, column + i, 1)
-            value = self.scores[vector_at(start + column, lanes)]
+        chains = max(min(CHAINS, whole), 1)
+        largest, total = registers(chains, lanes), registers(1, lanes)
+        slots = [vector_at(n * lanes, lanes) for n in range(chains)]
+        like = self.scores[vector_at(0, lanes)]
+        for slot in slots:
+            T.buffer_store(largest, polynomials.like(like, LEAST), [slot])
+        T.buffer_store(total, polynomials.like(like, 0.0), [slots[0]])
+
+        def compare(vector: Expr | int, slot: Expr) -> None:
+            value = self._masked(start, row, T.bind(ZERO + vector * lanes), lanes)
             T.buffer_store(largest, tirx.max(value, largest[slot]), [slot])
-        most = across(T.bind(largest[slot]), lanes, tirx.max)
+
+        with loop(whole // chains) as i:
+            for n, slot in enumerate(slots if whole else ()):
+                compare(i * chains + n, slot)
+        for n in range(whole % chains):
+            compare(whole // chains * chains + n, slots[n])
+        if rest:
+            value = self._ragged(start, row, whole * lanes, rest)
+            T.buffer_store(largest, tirx.max(value, largest[slots[0]]), [slots[0]])
+        most = T.bind(largest[slots[0]])
+        for slot in slots[1:]:
+            most = T.bind(tirx.max(most, largest[slot]))
+        most = across(most, lanes, tirx.max)
         with loop(whole + bool(rest)) as p:
             at = vector_at(start + p * lanes, lanes)
             power = polynomials.exp(self.scores[at] - tirx.Broadcast(most, lanes))
             T.buffer_store(self.scores, power, [at])
-            T.buffer_store(total, total[slot] + power, [slot])
-        T.buffer_store(self.totals, across(T.bind(total[slot]), lanes, SUM.combine), [r])
+            T.buffer_store(total, total[slots[0]] + power, [slots[0]])
+        sum_ = across(T.bind(total[slots[0]]), lanes, SUM.combine)
+        T.buffer_store(self.shares, tirx.const(1.0, "float32") / sum_, [r])
 
-    def _raise(self, start: Expr, row: Expr, column: Expr, largest: tirx.Buffer) -> None:
-        """A vector's largest elements so far."""
-        slot = vector_at(0, self.shape.lanes)
-        value = self._masked(start, row, column, self.shape.lanes)
-        T.buffer_store(largest, tirx.max(value, largest[slot]), [slot])
+    def _ragged(self, start: Expr, row: Expr, column: int, rest: int) -> Expr:
+        """The last vector of a row, in place; least behind the last key. By scalars it would be
+        stored in parts and read as a whole, which a processor waits for.
+        """
+        lanes = self.shape.lanes
+        at = vector_at(start + column, lanes)
+        value: Expr = self.scores[at]
+        zero = tirx.const(0.0, "float32")
+        for operand in range(3, len(self.operands)):
+            mask = [T.bind(self._element(operand, row, tirx.const(column + i, "int32")))
+                    for i in range(rest)]  # fmt: skip
+            value = value + tirx.Shuffle([*mask, *[zero] * (lanes - rest)], list(range(lanes)))
+        least = polynomials.like(value, LEAST)
+        kept = [n if n < rest else lanes + n for n in range(lanes)]
+        value = T.bind(tirx.Shuffle([T.bind(value), least], kept))
+        T.buffer_store(self.scores, value, [at])
+        return value
 
     def _masked(self, start: Expr, row: Expr, column: Expr, count: int) -> Expr:
-        """Scores with what is added to them, in place."""
-        at = vector_at(start + column, count)
-        lane = tirx.Var("lane", "int32")
+        """A vector of scores with what is added to it, in place."""
+        at, lane = vector_at(start + column, count), tirx.Var("lane", "int32")
         value: Expr = self.scores[at]
-        for operand in range(3, len(self.operands)):
-            mask = self._element(operand, row, column + lane if count > 1 else column)
-            value = value + Evaluator(lane, count)(mask)
         if len(self.operands) == 3:
             return value
+        for operand in range(3, len(self.operands)):
+            value = value + Evaluator(lane, count)(self._element(operand, row, column + lane))
         value = T.bind(value)
         T.buffer_store(self.scores, value, [at])
         return value
 
-    def _store(self, value: Expr, total: Expr, row: Expr, column: Expr) -> None:
+    def _store(self, value: Expr, share: Expr, row: Expr, column: Expr) -> None:
         s, lanes = self.shape, self.shape.lanes
         ragged = s.width % lanes
         target = T.bind(ravel((self.batch, row, self.head, column), self.full))
-        sum_ = tirx.Broadcast(T.bind(total), lanes)
-        held = value / sum_
+        share = tirx.Broadcast(T.bind(share), lanes)
+        held = value * share
         if s.safe:
             zero = tirx.Broadcast(tirx.const(0.0, "float32"), lanes)
-            held = tirx.Select(tirx.GT(sum_, zero), held, zero)
+            held = tirx.Select(tirx.GT(share, zero), held, zero)
         held = T.bind(held)
 
         def store(vector: Expr, offset: Expr, count: int) -> None:
