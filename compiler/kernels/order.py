@@ -45,7 +45,7 @@ class Order(Template):
             def before(a: Expr, b: Expr) -> Expr:
                 return _row_before(rows, width, a, b)
 
-            start = merge_sort(places, count, tirx.const(count, "int32"), before)
+            start = merge_sort(places, count, before)
             with loop(count) as i:
                 T.buffer_store(out, places[start + i].astype("int64"), [i])
         return done[0]
@@ -88,9 +88,9 @@ def collect(out: tirx.Buffer, extent: int, chosen: Callable[[Expr], Expr]) -> Ex
     return T.bind(count[0])
 
 
-def merge_sort(places: tirx.Buffer, capacity: int, count: Expr, before: Before) -> Expr:
-    """Sorts the first `count` of `places`, which has room for twice its capacity, and returns
-    where they start then. Sorted runs of 1, 2, 4, ... are merged from one half into the other.
+def merge_sort(places: tirx.Buffer, count: int, before: Before) -> Expr:
+    """Sorts the first `count` of `places`, which has room for twice as many, and returns where
+    they start then. Sorted runs of 1, 2, 4, ... are merged from one half into the other.
     """
     run, source = registers(1, 1, "int32"), registers(1, 1, "int32")
     T.buffer_store(run, tirx.const(1, "int32"), [0])
@@ -98,9 +98,9 @@ def merge_sort(places: tirx.Buffer, capacity: int, count: Expr, before: Before) 
     with T.While(run[0] < count):
         width, start = T.bind(run[0]), T.bind(source[0])
         with T.serial(0, tirx.floordiv(count + 2 * width - 1, 2 * width)) as pair:
-            _merge(places, start, capacity - start, bound(pair * 2 * width), width, count, before)
+            _merge(places, start, count - start, bound(pair * 2 * width), width, count, before)
         T.buffer_store(run, 2 * width, [0])
-        T.buffer_store(source, capacity - start, [0])
+        T.buffer_store(source, count - start, [0])
     return T.bind(source[0])
 
 
@@ -110,7 +110,7 @@ def _merge(
     target: Expr,
     first: Expr,
     width: Expr,
-    count: Expr,
+    count: int,
     before: Before,
 ) -> None:
     """Two runs that stand side by side: of equal places the left one's comes first."""

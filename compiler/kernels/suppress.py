@@ -1,8 +1,8 @@
 """Of boxes that overlap the one with the best score: ONNX's NonMaxSuppression.
 
     for each image and class in parallel:
-        candidates = those above the score threshold, by falling score, equal ones by their number
-        for each candidate, until there are enough:
+        candidates = a heap of those above the score threshold
+        until there are enough: take the best one, of equal ones the first, and
             keep it unless it overlaps one that was kept, which are compared by vectors
 
     neoc.suppress(boxes [n, boxes, 4], scores [n, classes, boxes], limit, overlap, threshold,
@@ -13,6 +13,7 @@ Boxes are two opposite corners, or, if centred, x, y, width and height.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tvm import tirx
@@ -20,7 +21,7 @@ from tvm.script.ir_builder import tirx as T
 
 from compiler.kernels.emit import bound, either, kernel, loop, nest, registers, vector_at, workspace
 from compiler.kernels.operators import integers
-from compiler.kernels.order import collect, merge_sort, scalar
+from compiler.kernels.order import collect, scalar
 from compiler.kernels.template import FIXED, Point, Space, Template
 from compiler.kernels.value import ZERO, Expr, Index, Value, ravel
 from compiler.kernels.vector import Evaluator
@@ -71,29 +72,17 @@ class Suppress(Template):
             above = scalar(threshold.at((ZERO,)))
 
             def row(index: Index) -> None:
-                places = workspace(2 * count, "int32")
-                found = collect(
-                    places,
-                    count,
-                    lambda i: scores.at((*index, i)) > above if filtered else tirx.const(1, "bool"),
-                )
-                start = merge_sort(
-                    places,
-                    count,
-                    found,
-                    lambda a, b: scalar(scores.at((*index, a))) > scalar(scores.at((*index, b))),
+                heap = _Heap(count, lambda i: scalar(scores.at((*index, i))))
+                heap.fill(
+                    lambda i: scores.at((*index, i)) > above if filtered else tirx.const(1, "bool")
                 )
                 kept = _Kept(most, profile.isa.lanes, least)
                 out, base = buffers[-1], bound(ravel((*index, ZERO), (images, classes, most)))
                 with loop(most) as i:
                     T.buffer_store(out, NONE, [base + i])
-                rank = registers(1, 1, "int32")
-                T.buffer_store(rank, ZERO, [0])
                 enough = T.bind(tirx.min(most_here, tirx.const(most, "int64")).astype("int32"))
-                with T.While(tirx.And(rank[0] < found, kept.count[0] < enough)):
-                    at = T.bind(rank[0])
-                    place = T.bind(places[start + at])
-                    T.buffer_store(rank, at + 1, [0])
+                with T.While(tirx.And(heap.left[0] > 0, kept.count[0] < enough)):
+                    place = heap.take()
                     box = _box(boxes, index[0], place, bool(centred))
                     number = T.bind(kept.count[0])
 
@@ -105,6 +94,65 @@ class Suppress(Template):
 
             nest((images, classes), row, images * classes > 1)
         return done[0]
+
+
+class _Heap:
+    """Places, of which none has a better key than the one at half its number."""
+
+    def __init__(self, room: int, key: Callable[[Expr], Expr]) -> None:
+        self.key = key
+        self.places = workspace(room, "int32")
+        self.left, self.room = registers(1, 1, "int32"), room
+
+    def fill(self, chosen: Callable[[Expr], Expr]) -> None:
+        found = collect(self.places, self.room, chosen)
+        T.buffer_store(self.left, found, [0])
+        half = T.bind(tirx.floordiv(found, 2))
+        with T.serial(0, half) as n:
+            root = T.bind(half - 1 - n)
+            self._sink(T.bind(self.places[root]), root, found)
+
+    def take(self) -> Expr:
+        """The best place; the last one takes its room."""
+        last = T.bind(self.left[0] - 1)
+        best = T.bind(self.places[0])
+        T.buffer_store(self.left, last, [0])
+        self._sink(T.bind(self.places[last]), ZERO, last)
+        return best
+
+    def _sink(self, place: Expr, root: Expr, count: Expr) -> None:
+        """Puts a place where it belongs below a root whose own place is free."""
+        at, child = registers(1, 1, "int32"), registers(1, 1, "int32")
+        key = self.key(place)
+        T.buffer_store(at, root, [0])
+        T.buffer_store(child, 2 * root + 1, [0])
+        with T.While(child[0] < count):
+            left = T.bind(child[0])
+            right = T.bind(tirx.min(left + 1, count - 1))
+            a, b = T.bind(self.places[left]), T.bind(self.places[right])
+            first = T.bind(self.key(a)), a
+            other = T.bind(self.key(b)), b
+            is_other = T.bind(_before(other, first).astype("int32"))
+            best = T.bind(tirx.Select(is_other > 0, b, a))
+            best_key = T.bind(tirx.Select(is_other > 0, other[0], first[0]))
+
+            def rise() -> None:
+                T.buffer_store(self.places, best, [T.bind(at[0])])
+                now = T.bind(tirx.Select(is_other > 0, right, left))
+                T.buffer_store(at, now, [0])
+                T.buffer_store(child, 2 * now + 1, [0])
+
+            either(
+                _before((best_key, best), (key, place)),
+                rise,
+                lambda: T.buffer_store(child, count, [0]),
+            )
+        T.buffer_store(self.places, place, [T.bind(at[0])])
+
+
+def _before(one: tuple[Expr, Expr], other: tuple[Expr, Expr]) -> Expr:
+    """By falling keys, then by places."""
+    return tirx.Or(one[0] > other[0], tirx.And(tirx.EQ(one[0], other[0]), one[1] < other[1]))
 
 
 class _Kept:

@@ -27,7 +27,7 @@ def agrees(profile: Profile, boxes: Array, scores: Array, limit: int, *how: int)
     )
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     st.tuples(st.integers(1, 2), st.integers(1, 3), st.integers(1, 60)),
     st.integers(1, 20),
