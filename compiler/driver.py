@@ -64,7 +64,11 @@ def compile(request: CompileRequest, workdir: Path) -> Artifact:
         profile,
         parity=parity,
         kernels=lowered.report(),
-        warnings=assemble.warnings(profile) + targets.ignored(request.compiler_options),
+        warnings=[
+            *assemble.warnings(profile),
+            *verify.warnings(parity),
+            *targets.ignored(request.compiler_options),
+        ],
     )
     artifact = package.pack(assemble.members(library, folder), manifest, workdir / Path(uri).name)
     progress.phase("upload")

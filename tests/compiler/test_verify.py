@@ -117,6 +117,15 @@ def test_every_run_has_other_inputs(
     assert seen == 2 * once
 
 
+def test_an_output_that_no_input_moves_is_warned_of(affine: Path, tmp_path: Path) -> None:
+    """All zeros, as a ReLU's may be, or no numbers: what is equal then proves nothing."""
+    assert verify.warnings(check(affine, model(tmp_path))) == []
+    nothing, zeros = np.full(3, np.nan, np.float32), np.zeros(3, np.float32)
+    runs = [({"a": a, "b": b}, {"a": a, "b": b}) for a, b in ((nothing, zeros), (nothing, FLOATS))]
+    [warning] = verify.warnings(verify.report("", ["a", "b"], runs))
+    assert "output 'a' is the same for all 2 random inputs" in warning
+
+
 # ---- values ----
 
 
