@@ -151,20 +151,27 @@ def load(path: Path) -> dict[str, Array]:
         return dict(archive)
 
 
-def run_apart(folder: Path, feeds: Sequence[Mapping[str, Array]]) -> list[dict[str, Array]]:
+def run_apart(
+    folder: Path, feeds: Sequence[Mapping[str, Array]], limit_s: float | None = None
+) -> list[dict[str, Array]]:
     """A run for each of the inputs, in one fresh process. Raises RuntimeFault with its error text,
-    or its signal's name.
+    or its signal's name, or where it does not end within the limit.
     """
     with tempfile.TemporaryDirectory(prefix="neoc-run-") as name:
         files = [(Path(name, f"in{n}.npz"), Path(name, f"out{n}.npz")) for n in range(len(feeds))]
         for (given, _), inputs in zip(files, feeds, strict=True):
             save(given, inputs)
         command = [sys.executable, "-m", "compiler.abi", str(folder)]
-        done = subprocess.run(
-            command + [str(path) for pair in files for path in pair],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
-        )  # fmt: skip
+        try:
+            done = subprocess.run(
+                command + [str(path) for pair in files for path in pair],
+                stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=limit_s,
+                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            raise RuntimeFault(
+                f"The compiled model in {folder} did not end within {limit_s:g} s."
+            ) from error
         if done.returncode < 0:
             died = signal.Signals(-done.returncode).name
             raise RuntimeFault(f"The compiled model in {folder} crashed with {died}.")

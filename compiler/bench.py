@@ -13,6 +13,8 @@ from typing import Any
 from compiler import build
 from compiler.errors import ServerError
 
+LIMIT_S = 600.0  # beyond the time to measure: for a few runs at least, of a model that ends
+
 
 @dataclass(frozen=True)
 class BenchResult:
@@ -74,9 +76,16 @@ def _timed(
     with tempfile.TemporaryDirectory(prefix="neoc-bench-") as scratch:
         program = link(zig, Path(scratch))
         command = [str(program), str(subject.resolve()), str(seconds), str(threads or 0)]
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-        )
+        try:
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                timeout=seconds + LIMIT_S,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            raise ServerError(
+                f"The model in {folder} did not end its runs on random inputs within "
+                f"{seconds + LIMIT_S:g} s: a loop of it may have no end for them."
+            ) from error
     if done.returncode:
         why = done.stderr.strip() or f"exit status {done.returncode}"
         raise ServerError(f"The model in {folder} could not be timed: {why}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -217,8 +218,8 @@ class _Planner:
                 self._own("neoc_copy", made, result)
 
     def _loop(self, region: Loop, types: Sequence[relax.TensorType]) -> list[int]:
-        """What is carried has a place of its own, to which the body's results are copied; rows
-        are copied to their places among the others.
+        """What is carried has a place of its own. The body's results are written there, or copied
+        where the old values are needed longer; rows are copied to their places among the others.
         """
         results = [self._fresh(kind) for kind in types]
         carried, stacked = results[: len(region.first)], results[len(region.first) :]
@@ -233,9 +234,14 @@ class _Planner:
         self._own("neoc_count", number, trips, going)
         ends.append(self._jump(going))
         made = self._function(region.body, [number, *carried, *captured])
-        conditions, made = made[: len(made) - len(results)], made[len(made) - len(results) :]
+        first = len(made) - len(results)  # before it: whether to go on
+        for n, place in enumerate(carried, first):
+            if self._overwrites(start + 2, made, made[n], place):
+                made = [place if value == made[n] else value for value in made]
+        conditions, made = made[:first], made[first:]
         for value, place in zip(made, carried, strict=False):
-            self._own("neoc_copy", value, place)
+            if value != place:
+                self._own("neoc_copy", value, place)
         for value, place in zip(made[len(carried) :], stacked, strict=True):
             self._own("neoc_store", value, number, place)
         ends += [self._jump(condition) for condition in conditions]
@@ -243,6 +249,31 @@ class _Planner:
         for end in ends:
             self._land(end)
         return results
+
+    def _overwrites(self, start: int, made: Sequence[int], value: int, place: int) -> bool:
+        """Lets the kernel that makes a value to be carried on write over the old one, if nothing
+        reads that afterwards. start: of the loop's body; made: what it gives.
+        """
+        body = [step for step in self.steps[start:] if isinstance(step, Call)]
+        named = Counter(root for root, _ in self.roots)
+        writers = [n for n, step in enumerate(body) if step.arguments[-1] == value]
+        if start + len(body) < len(self.steps) or named[value] != 1 or len(writers) != 1:
+            return False  # jumps, parts of others, or no value of the body's own
+        writer = body[writers[0]]
+        if not writer.kernel:
+            return False
+        old = self.roots[place][0]
+        later = [a for step in body[writers[0] + 1 :] for a in step.arguments]
+        if old in {self.roots[a][0] for a in (*later, *made)}:
+            return False
+        reads = [n for n, a in enumerate(writer.arguments) if self.roots[a][0] == old]
+        if len(reads) > 1 or not {*reads} <= {*arena.in_place(self.lowered.kernels[writer.kernel])}:
+            return False
+        self.steps[start:] = [
+            replace(step, arguments=tuple(place if a == value else a for a in step.arguments))
+            for step in body
+        ]
+        return True
 
     def _jump(self, unless: int | None = None, target: int = 0) -> int:
         """The step's number, for _land."""

@@ -21,6 +21,7 @@ from frontends.model import Model, Signature, Tensor, cut
 from frontends.onnx import members
 
 RUNS = 3
+LIMIT_S = 600.0  # for all runs: a loop whose end depends on its data may have none for random ones
 BOUND = 1e-3  # of an output's largest absolute value
 # What the framework itself is off by, whatever the scale: ONNX Runtime's sigmoid, for one, is half
 # of 1 + tanh, and rounds 7e-5 to a multiple of 1.2e-7.
@@ -62,8 +63,14 @@ def check(folder: Path, signature: Signature, asked: Future[Answers]) -> dict[st
 
     Raises ServerError naming the first output that differs by more than the bound.
     """
-    answers = asked.result()
-    outputs = abi.run_apart(folder, [inputs for inputs, _ in answers.runs])
+    try:
+        answers = asked.result(LIMIT_S)
+    except TimeoutError as error:
+        raise ServerError(
+            f"Verification: the framework itself did not end {RUNS} runs on random inputs within "
+            f"{LIMIT_S:g} s. hint: give the model's loops a number of iterations to end at"
+        ) from error
+    outputs = abi.run_apart(folder, [inputs for inputs, _ in answers.runs], LIMIT_S)
     runs = [(got, expected) for got, (_, expected) in zip(outputs, answers.runs, strict=True)]
     names = [tensor.name for tensor in signature.own]
 

@@ -83,6 +83,11 @@ def test_a_run_apart_passes_the_error_on(affine: Path) -> None:
         abi.run_apart(affine, [{"x": X}])
 
 
+def test_a_run_apart_that_does_not_end_is_ended(affine: Path) -> None:
+    with pytest.raises(RuntimeFault, match=r"did not end within 0\.001 s"):
+        abi.run_apart(affine, [{"x": X, "y": Y}], limit_s=0.001)
+
+
 def test_a_crash_is_a_fault_of_its_own(affine: Path, zig: str, tmp_path: Path) -> None:
     source = (
         "#include <signal.h>\n__attribute__((constructor)) static void f(void) { raise(SIGILL); }"

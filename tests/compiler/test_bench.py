@@ -43,3 +43,11 @@ def test_a_profile_has_every_call(affine: Path, zig: str, threads: int) -> None:
     assert all(0 <= call.min_ms <= call.median_ms for call in result.calls)
     assert sum(call.min_ms for call in result.calls) <= result.median_ms
     assert result.runs >= 10
+
+
+def test_runs_without_an_end_are_ended(
+    affine: Path, zig: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("compiler.bench.LIMIT_S", 0.001)
+    with pytest.raises(ServerError, match=r"did not end its runs .* within 0\.001 s"):
+        bench(affine, zig, None, seconds=0)

@@ -20,7 +20,7 @@ from frontends.model import cut
 from tests.compiler import nets
 
 Array = np.ndarray
-Agrees = Callable[..., None]
+Agrees = Callable[..., plan.Plan]
 X = np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3)
 ROWS = np.linspace(-1, 1, 600, dtype=np.float32).reshape(200, 3)
 WAYS = [(False, False), (False, True), (True, False), (True, True)]
@@ -32,7 +32,7 @@ def agrees(tmp_path: Path) -> Agrees:
     feeds one after the other.
     """
 
-    def agrees(graph: str, *feeds: dict[str, Array], standard: bool = False) -> None:
+    def agrees(graph: str, *feeds: dict[str, Array], standard: bool = False) -> plan.Plan:
         path = nets.save(f'<ir_version: 8, opset_import: ["": 17]> g {graph}', tmp_path)
         model, profile = frontends.load("ONNX", path, None), targets.get("host")
         lowered = nets.lower(model, "host")
@@ -56,6 +56,7 @@ def agrees(tmp_path: Path) -> Agrees:
                     np.testing.assert_allclose(got[tensor.name], want, 1e-5)
         times = bench.profile(folder, profile.zig, 1, seconds=0)
         assert len(calls.rows(times, lowered.report())) == len(made.calls)
+        return made
 
     return agrees
 
@@ -97,6 +98,28 @@ def test_values_change_places_in_a_loop(agrees: Agrees) -> None:
             => (bool go, float[2,3] p, float[2,3] q)
             { go = Identity(on) p = Identity(t) q = Sigmoid(s) }> }"""
     agrees(text, *({"m": np.array(m), "x": X} for m in (0, 1, 2, 5)))
+
+
+@pytest.mark.parametrize(
+    ("body", "copies"),
+    [
+        ("e = Mul(s, h) t = Add(e, x) u = Neg(v)", 0),
+        ("t = Softmax(s) u = Add(v, t)", 1),  # one reads all of what the other writes over
+        ("t = Sigmoid(s) e = Mul(s, s) d = Softmax(e) u = Mul(d, v)", 2),
+        ("t = Add(v, h) u = Mul(s, h)", 1),
+        ("t = Softmax(v) u = Softmax(t)", 0),
+        ("t = Softmax(v) u = Identity(t)", 1),
+    ],
+)
+def test_what_is_carried_is_written_in_place(agrees: Agrees, body: str, copies: int) -> None:
+    text = f"""(int64 m, float[2,3] x) => (float[2,3] y, float[2,3] z) <float h = {{0.5}}> {{
+    n = Neg(x)
+    y, z = Loop (m, , x, n) <
+        body = b (int64 i, bool on, float[2,3] s, float[2,3] v)
+            => (bool go, float[2,3] t, float[2,3] u) {{ go = Identity(on) {body} }}> }}"""
+    made = agrees(text, *({"m": np.array(m), "x": X} for m in (0, 1, 5)))
+    symbols = [step.symbol for step in made.steps if isinstance(step, plan.Call)]
+    assert symbols[symbols.index("neoc_count") :].count("neoc_copy") == copies
 
 
 def test_rows_of_a_long_loop(agrees: Agrees) -> None:

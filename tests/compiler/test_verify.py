@@ -90,7 +90,9 @@ def test_what_is_chosen_is_compared_and_constants_are_given(
     signature = Signature((Tensor("x", (4,), "float32"),), outputs)
     of = replace(model(tmp_path, text=CHOSEN), signature=signature, constants=low)
 
-    def run(folder: Path, feeds: Sequence[Mapping[str, abi.Array]]) -> list[Mapping[str, Any]]:
+    def run(
+        folder: Path, feeds: Sequence[Mapping[str, abi.Array]], limit_s: float
+    ) -> list[Mapping[str, Any]]:
         given = [f["x"].astype("float32") for f in feeds]
         chosen = [x[x > low["low"]] for x in given]
         return [{"y": np.pad(c, (0, 4 - c.size)), "y:shape": np.array([c.size])} for c in chosen]
@@ -105,9 +107,9 @@ def test_every_run_has_other_inputs(
     seen: list[bytes] = []
     run_apart = abi.run_apart
 
-    def watch(folder: Path, feeds: Sequence[Mapping[str, abi.Array]]) -> Any:
+    def watch(folder: Path, feeds: Sequence[Mapping[str, abi.Array]], limit_s: float) -> Any:
         seen.extend(inputs["x"].tobytes() + inputs["y"].tobytes() for inputs in feeds)
-        return run_apart(folder, feeds)
+        return run_apart(folder, feeds, limit_s)
 
     monkeypatch.setattr(abi, "run_apart", watch)
     check(affine, model(tmp_path))
@@ -124,6 +126,14 @@ def test_an_output_that_no_input_moves_is_warned_of(affine: Path, tmp_path: Path
     runs = [({"a": a, "b": b}, {"a": a, "b": b}) for a, b in ((nothing, zeros), (nothing, FLOATS))]
     [warning] = verify.warnings(verify.report("", ["a", "b"], runs))
     assert "output 'a' is the same for all 2 random inputs" in warning
+
+
+def test_a_framework_that_does_not_end_is_not_waited_for(
+    affine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify, "LIMIT_S", 0.001)
+    with pytest.raises(ServerError, match="the framework itself did not end 3 runs"):
+        verify.check(affine, model(tmp_path).signature, Future())
 
 
 # ---- values ----
