@@ -50,14 +50,15 @@ def normalizer(b: Builder, x: Value, *, norm: str = "MAX") -> Value:
     wide = as_float(b, x)
     axis = {"axis": [rank(x) - 1], "keepdims": True}
     if norm == "MAX":
-        length = b(R.max, b(R.abs, wide), **axis)
+        length = b(R.max, wide, **axis)
     elif norm == "L1":
         length = b(R.sum, b(R.abs, wide), **axis)
     elif norm == "L2":
         length = b(R.sqrt, b(R.sum, b(R.multiply, wide, wide), **axis))
     else:
         raise ModelError(f"attribute norm is '{norm}'; known are L1, L2, MAX")
-    return b.cast(b(R.divide, wide, b(R.maximum, length, 1e-30)), "float32")
+    kept = b(R.where, b(R.equal, length, 0.0), np.ones((), dtype(wide)), length)
+    return b.cast(b(R.divide, wide, kept), "float32")
 
 
 def imputer(

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from frontends.model import ModelError
 
@@ -77,3 +79,44 @@ def test_maps_are_refused_with_the_remedy(classical: Convert) -> None:
 def test_labels_of_text_are_refused(classical: Convert) -> None:
     with pytest.raises(ModelError, match="labels are strings"):
         classical("LabelEncoder", [IDS], {"keys_int64s": [1], "values_strings": ["a"]})
+
+
+KINDS = ["float32", "float64", "int32", "int64"]
+LOOSE = settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def table(kind: str, *shape: int) -> np.ndarray:
+    return (4 * np.random.default_rng(sum(shape)).standard_normal(shape)).astype(kind)
+
+
+@LOOSE
+@given(
+    st.sampled_from(["Binarizer", "Normalizer", "Scaler", "LinearRegressor", "OneHotEncoder",
+                     "ArrayFeatureExtractor", "FeatureVectorizer"]),
+    st.sampled_from(KINDS),
+    st.integers(1, 5),
+    st.integers(1, 4),
+    st.integers(0, 3),
+)  # fmt: skip
+def test_any_type_and_width(
+    classical: Convert, op: str, kind: str, rows: int, columns: int, choice: int
+) -> None:
+    x = table("float32" if op == "LinearRegressor" else kind, rows, columns)
+    inputs, many = [x], [0.5 * n - 0.75 for n in range(columns if choice % 2 else 1)]
+    attributes: dict[str, object] = {
+        "ArrayFeatureExtractor": {},
+        "Binarizer": {"threshold": float(choice)},
+        "FeatureVectorizer": {"inputdimensions": [columns, max(1, columns - choice)]},
+        "LinearRegressor": {"coefficients": [0.3 * n - 0.5 for n in range(columns)]},
+        "Normalizer": {"norm": ["MAX", "L1", "L2", "L2"][choice]},
+        "OneHotEncoder": {"cats_int64s": [0, -3, 2, 1][: choice + 1]},
+        "Scaler": {"offset": many, "scale": many},
+    }[op]
+    if op == "ArrayFeatureExtractor":
+        inputs.append(np.arange(choice + 1) % columns)
+    if op == "FeatureVectorizer":
+        inputs.append(table(kind, rows, columns))
+    version = 1 if op != "Binarizer" else 4
+    classical(op, inputs, attributes, version)
