@@ -105,7 +105,7 @@ def test_any_type_and_width(
 ) -> None:
     x = table("float32" if op == "LinearRegressor" else kind, rows, columns)
     inputs, many = [x], [0.5 * n - 0.75 for n in range(columns if choice % 2 else 1)]
-    attributes: dict[str, object] = {
+    choices: dict[str, dict[str, object]] = {
         "ArrayFeatureExtractor": {},
         "Binarizer": {"threshold": float(choice)},
         "FeatureVectorizer": {"inputdimensions": [columns, max(1, columns - choice)]},
@@ -113,10 +113,10 @@ def test_any_type_and_width(
         "Normalizer": {"norm": ["MAX", "L1", "L2", "L2"][choice]},
         "OneHotEncoder": {"cats_int64s": [0, -3, 2, 1][: choice + 1]},
         "Scaler": {"offset": many, "scale": many},
-    }[op]
+    }
     if op == "ArrayFeatureExtractor":
         inputs.append(np.arange(choice + 1) % columns)
     if op == "FeatureVectorizer":
         inputs.append(table(kind, rows, columns))
     version = 1 if op != "Binarizer" else 4
-    classical(op, inputs, attributes, version)
+    classical(op, inputs, choices[op], version)
