@@ -381,6 +381,30 @@ def one_hot(o: Operator, indices: Value, *rest: Given) -> Sequence[Value]:
     return o.made([indices, *rest], found)
 
 
+def scatter(o: Operator, x: Value, indices: Value, updates: Value) -> Sequence[Value]:
+    """What is not to be seen goes to a place more along an axis, which is cut off again."""
+    b, each = o.b, o.node.op == "ScatterND"
+    _only(o, (1, 2), [x, indices, updates])
+    if each:
+        _beside(o, indices, rank(indices) - 1)
+    if b.lengths(updates) not in ({}, b.lengths(indices)):
+        raise _refuse("there are places and updates of different sizes")
+    axis = 0 if each else axis_of(o.attribute("axis", 0), rank(x))
+    ends = shape(x)[: shape(indices)[-1]] if each else shape(x)[axis]
+    lengths, extent = b.lengths(indices), shape(x)[axis]
+    places = b.padded(_from_front(b, indices, np.array(ends, np.int64)), lengths)
+    if each:
+        first, *rest = b.split(places, [1, *[1] * (len(ends) - 1)], rank(indices) - 1)
+        parts = [seen(b, b.padded(first, lengths), extent)]
+        parts += [seen(b, b.padded(v, lengths)) for v in rest]
+        places = b.concat(parts, rank(indices) - 1) if rest else parts[0]
+    else:
+        places = seen(b, places, extent)
+    room = [*shape(x)[:axis], 1, *shape(x)[axis + 1 :]]
+    [y] = o.plain([b.concat([x, np.zeros(room, dtype(x))], axis), places, updates])
+    return [b.pick(y, [range(d) for d in shape(x)])]
+
+
 # ---- along an axis ----
 
 # What changes nothing of a reduction.
@@ -580,6 +604,8 @@ RULES: Mapping[str, Rule] = {
     "OneHot": one_hot,
     "Range": range_node,
     "RoiAlign": batched(1, 2),
+    "ScatterElements": scatter,
+    "ScatterND": scatter,
     "Shape": shape_node,
     "Size": size_node,
     "Slice": slice_node,

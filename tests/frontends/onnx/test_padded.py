@@ -42,6 +42,10 @@ NODES = [
     "d = NonZero(m) e = Squeeze(d, zero) y = Gather(z, e)",
     "d = NonZero(m) e = Transpose(d) y = GatherND(z, e)",
     "y = GatherND(c, grid)",
+    "d = NonZero(m) e = Transpose(d) f = Neg(c) y = ScatterND(z, e, f)",
+    "d = NonZero(z) e = Transpose(d) f = GatherND(z, e) h = Neg(f) y = ScatterND(z, e, h)",
+    "d = Cast<to=7>(c) e = Clip(d, minus, two_) f = Neg(c) "
+    'y = ScatterElements<axis=1, reduction="add">(z, e, f)',
     "d = Cast<to=7>(c) e = Clip(d, zero_, five) y = GatherElements<axis=1>(z, e)",
     "d = Abs(c) y = Concat<axis=1>(c, d)",
     "d = Abs(c) y = Concat<axis=0>(c, z, d)",
@@ -87,7 +91,13 @@ def test_the_padding_is_not_seen(agrees: Load, nodes: list[str]) -> None:
         made.append(" ".join(renamed))
     outputs = ", ".join(f"float[] {name}" for name in sorted(names))
     feeds = {"m": np.array([1, 0, 1, 1, 0, 0, 1, 0], bool)}
-    scalars = {"zero_": np.array(0), "five": np.array(5), "both": np.array([0, 1], np.float32)}
+    scalars = {
+        "zero_": np.array(0),
+        "five": np.array(5),
+        "minus": np.array(-3),
+        "two_": np.array(2),
+        "both": np.array([0, 1], np.float32),
+    }
     agrees(TEXT.format(outputs, " ".join(made)), feeds=feeds, **CONSTANTS, **scalars)
 
 
