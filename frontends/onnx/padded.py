@@ -390,7 +390,7 @@ def scatter(o: Operator, x: Value, indices: Value, updates: Value) -> Sequence[V
     if b.lengths(updates) not in ({}, b.lengths(indices)):
         raise _refuse("there are places and updates of different sizes")
     axis = 0 if each else axis_of(o.attribute("axis", 0), rank(x))
-    ends = shape(x)[: shape(indices)[-1]] if each else shape(x)[axis]
+    ends = shape(x)[: shape(indices)[-1]] if each else shape(x)[axis : axis + 1]
     lengths, extent = b.lengths(indices), shape(x)[axis]
     places = b.padded(_from_front(b, indices, np.array(ends, np.int64)), lengths)
     if each:
