@@ -2,6 +2,7 @@
 
 cpu          the fifteen networks of the suite, beside the peers
 models       real models, likewise
+forests      tree ensembles, beside XGBoost and ONNX Runtime
 kernels      every kernel call of a network: time, speed, least time and why, knobs
 runtime      what a call and a parallel region cost
 peak         how fast this machine multiplies, and reads memory
@@ -14,7 +15,17 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from benchmarks import artifacts, compare, conformance, kernels, models, peak, runtime, suite
+from benchmarks import (
+    artifacts,
+    compare,
+    conformance,
+    forests,
+    kernels,
+    models,
+    peak,
+    runtime,
+    suite,
+)
 from benchmarks.fuzz import fuzz
 
 
@@ -32,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     real = commands.add_parser("models", help="real models beside their peers")
     compare.add_options(real, models.ROWS, ",".join(compare.REAL))
     real.set_defaults(run=compare.run, source=artifacts.real)
+    trees = commands.add_parser("forests", help="tree ensembles beside their peers")
+    compare.add_options(trees, dict.fromkeys(forests.NAMES), "all")
+    trees.set_defaults(run=compare.run, source=forests.network, peers=forests.PEERS)
     for module in (kernels, runtime, peak, conformance, fuzz):
         name = module.__name__.rpartition(".")[2]
         command = commands.add_parser(name, help=_first_line(module))

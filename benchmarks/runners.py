@@ -6,6 +6,8 @@ environment of its own.
 
 from __future__ import annotations
 
+import ctypes
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -160,9 +162,69 @@ class Torch:
         return dict(zip(self._names, (tensor.numpy() for tensor in found), strict=True))
 
 
+class XGBoost:
+    """The booster that lies beside the ONNX file, in place; missing values are looked for."""
+
+    title = "XGBoost"
+
+    def __init__(self) -> None:
+        import xgboost
+
+        self._library = xgboost
+
+    @property
+    def version(self) -> str:
+        return str(self._library.__version__)
+
+    def load(self, model: Path, feed: Arrays, threads: int) -> None:
+        self._booster = self._library.Booster(model_file=model.with_suffix(".ubj"))
+        self._booster.set_param("nthread", threads)
+        (self._x,) = feed.values()
+
+    def run(self) -> object:
+        self._answers = self._booster.inplace_predict(self._x)
+        return self._answers
+
+    def answers(self) -> Arrays:
+        return {"output": np.asarray(self._answers).reshape(len(self._x), -1)}
+
+
+class XGBoostC(XGBoost):
+    """The same by its C interface, with everything prepared that one call needs."""
+
+    title = "XGBoost (C)"
+
+    def load(self, model: Path, feed: Arrays, threads: int) -> None:
+        super().load(model, feed, threads)
+        face = {**self._x.__array_interface__, "data": (self._x.ctypes.data, True)}
+        face = {key: face[key] for key in ("data", "shape", "typestr", "version")}
+        settings = {
+            "type": 0, "training": False, "iteration_begin": 0, "iteration_end": 0,
+            "missing": float("nan"), "strict_shape": True, "cache_id": 0,
+        }  # fmt: skip
+        self._shape, self._rank = ctypes.POINTER(ctypes.c_uint64)(), ctypes.c_uint64()
+        self._result = ctypes.POINTER(ctypes.c_float)()
+        given = [json.dumps(value).encode() for value in (face, settings)]
+        made = [ctypes.byref(v) for v in (self._shape, self._rank, self._result)]
+        self._arguments = [self._booster.handle, *given, None, *made]
+        self._call = self._library.core._LIB.XGBoosterPredictFromDense
+
+    def run(self) -> object:
+        if self._call(*self._arguments):
+            raise RuntimeError("XGBoosterPredictFromDense failed")
+        return None
+
+    def answers(self) -> Arrays:
+        shape = self._shape[: self._rank.value]
+        made = np.ctypeslib.as_array(self._result, tuple(shape)).copy()
+        return {"output": made.reshape(len(self._x), -1)}
+
+
 RUNNERS: Mapping[str, type[Runner]] = {
     "neoc": Neoc,
     "ort": OnnxRuntime,
     "openvino": OpenVino,
     "torch": Torch,
+    "xgboost": XGBoost,
+    "xgboost_c": XGBoostC,
 }
