@@ -38,6 +38,7 @@ from targets import Profile
 
 DEEPEST = 8  # the leaves' numbers are bytes
 MOST = 255  # bounds of a column
+FEWEST = 2  # rows for each lane: half a tile, which walks take as long for
 LOW = 5  # levels that are written out in code
 OFFSET = 128  # bytes are compared as signed ones
 
@@ -52,10 +53,10 @@ class ForestRanks(Template):
             return False
         job = Job.of(work)
         small = job.facts.depth <= DEEPEST and job.facts.most <= MOST
-        return small and job.facts.trees > 0 and job.rows > 1
+        return small and job.facts.trees > 0 and job.rows >= FEWEST * profile.isa.lanes
 
     def space(self, work: Workload, profile: Profile) -> Space:
-        return Space({"vectors": (1, 2)})
+        return Space({"vectors": (1 if Job.of(work).rows <= 4 * profile.isa.lanes else 2,)})
 
     def packing(self, work: Workload, profile: Profile, point: Point) -> Mapping[int, Packing]:
         job = Job.of(work)

@@ -41,7 +41,9 @@ NEVER = 2**31 - 1  # no rank is above it
 
 
 class ForestWalk(Template):
-    """rows: that a task walks together."""
+    """rows: that a task walks together. There is no choice: what a kernel is measured with are
+    tables of zeros, in which no walk is longer than a step.
+    """
 
     name = "forest_walk"
 
@@ -50,7 +52,7 @@ class ForestWalk(Template):
 
     def space(self, work: Workload, profile: Profile) -> Space:
         rows = Job.of(work).rows
-        return Space({"rows": tuple(r for r in (1, 8, 32) if r <= max(rows, 1))})
+        return Space({"rows": (max(r for r in (1, 8, 32) if r <= max(rows, 1)),)})
 
     def packing(self, work: Workload, profile: Profile, point: Point) -> Mapping[int, Packing]:
         job, lanes = Job.of(work), profile.isa.lanes

@@ -27,7 +27,7 @@ def computed(made: forest.Forest, x: Array, targets: int, profile: Profile, vect
 @settings(max_examples=8, deadline=None)
 @given(
     trees=st.integers(1, 12), depth=st.integers(0, 6), features=st.integers(1, 20),
-    targets=st.integers(1, 3), together=st.booleans(), rows=st.integers(2, 150),
+    targets=st.integers(1, 3), together=st.booleans(), rows=st.integers(16, 150),
     vectors=st.integers(1, 2), kind=st.sampled_from(["float32", "float64"]),
     seed=st.integers(0, 99),
 )  # fmt: skip
