@@ -44,7 +44,7 @@ class Views:
         def strides(shape: tuple[int, ...]) -> tuple[int, ...]:
             steps = [math.prod(shape[n + 1 :]) if e > 1 else 0 for n, e in enumerate(shape[:-2])]
             missing = [0] * (batch - len(steps))
-            return (0, *missing, *steps[len(steps) - batch :], shape[-1], 1)
+            return (0, *missing, *steps[max(len(steps) - batch, 0) :], shape[-1], 1)
 
         return cls(strides(left), strides(right), tuple(range(batch + 2)))
 
