@@ -20,6 +20,7 @@ from frontends.onnx.builder import Builder, Function, Undecided, Value, dtype, s
 from frontends.onnx.fold import fold, foldable
 from frontends.onnx.graph import NARROW, WIDE, Array, Node
 from frontends.onnx.ops.quantized import dequantize
+from frontends.onnx.ops.refused import REASONS
 
 MAX_ELEMENTS = 2**31 - 1  # kernels index with 32-bit integers
 
@@ -83,7 +84,9 @@ class Converter:
         inputs = [scope[name] if name else None for name in node.inputs]
         if any(name and v is None for name, v in zip(node.inputs, inputs, strict=True)):
             # An earlier node failed; this one is only looked up, to report all at once.
-            if not self._supported(node, version):
+            if reason := REASONS.get(node.domain, {}).get(node.op):
+                self.problems.append(f"{place}: {reason}")
+            elif not self._supported(node, version):
                 self.missing.append((node, version))
             return failed
         try:
