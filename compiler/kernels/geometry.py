@@ -19,6 +19,7 @@ UNROLLED_TAPS = 640  # pixels x taps that may be written out so
 WIDEST = 11  # kernel columns written out; wider kernels are looped over and come without padding
 BLOCK = 64  # columns of one task of a 1x1 convolution
 FMA_LATENCY, FMA_PER_CYCLE, LOADS_PER_CYCLE = 4, 2, 2
+VECTORS_PER_CYCLE = 4  # of all operations: integers are widened, multiplied and added
 TILE, TASK = 20, 60  # cycles around the loops of a tile, and of a task
 MEMORY = 7  # bytes a cycle that all cores together read from memory
 
@@ -164,7 +165,8 @@ def cycles(shape: Geometry, vectors: int, columns: int, profile: Profile) -> flo
             < profile.l1_bytes // 2
         )
         stream = 0.0 if fits_l1 else v * shape.lanes * shape.item * together / 24
-        return max(v * n / FMA_PER_CYCLE, (v + n) / LOADS_PER_CYCLE, latency, stream)
+        units = multiplying(v, n, shape.whole)
+        return max(units, (v + n) / LOADS_PER_CYCLE, latency, stream)
 
     extent = shape.out_width if shape.mode == "rows" else shape.pixels
     cut = BLOCK if shape.mode == "flat" else extent
@@ -178,6 +180,13 @@ def cycles(shape: Geometry, vectors: int, columns: int, profile: Profile) -> flo
     each = sum((depth * step(v, n) + TILE) * groups[v] * tiles[n] for v in groups for n in tiles)
     total = shape.batch * rows * each + TASK * pieces
     return total / pieces * -(-pieces // profile.cores)
+
+
+def multiplying(vectors: int, columns: int, whole: bool) -> float:
+    """Cycles of a step's arithmetic."""
+    products = vectors * columns
+    others = (2 * products + vectors) / VECTORS_PER_CYCLE if whole else 0.0
+    return max(products / FMA_PER_CYCLE, others)
 
 
 def waiting(weight_bytes: int, hidden: float) -> float:

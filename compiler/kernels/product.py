@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from compiler.kernels.emit import LINE
-from compiler.kernels.geometry import FMA_LATENCY, FMA_PER_CYCLE, LOADS_PER_CYCLE, even
+from compiler.kernels.geometry import FMA_LATENCY, LOADS_PER_CYCLE, even, multiplying
 from compiler.kernels.operators import dtype_of, integers, shape_of
 from compiler.kernels.template import Point
 from compiler.kernels.workload import Workload, operands_of
@@ -213,7 +213,8 @@ def cycles(blocks: Blocks, copies: bool, profile: Profile) -> float:
 
     def tile(rows: int, vectors: int) -> float:
         loads = (vectors + rows) / LOADS_PER_CYCLE
-        close = (max(rows * vectors / FMA_PER_CYCLE, loads, latency) + loads / 4) * far
+        units = multiplying(vectors, rows, shape.together > 1)
+        close = (max(units, loads, latency) + loads / 4) * far
         step = max(close, vectors * lanes * shape.right * shape.together / L2_PER_CYCLE)
         steps = blocks.span // shape.together
         return blocks.spans * (steps * step + TILE + rows * vectors * (1 + (blocks.spans > 1)))
