@@ -97,4 +97,4 @@ def _numbers(view: View, shape: tuple[int, ...], rank: int) -> list[int]:
     """Where it begins, and its steps along the axes of a product of that rank."""
     batch = [s if e > 1 else 0 for s, e in zip(view.strides[:-2], shape[:-2], strict=True)]
     steps = view.strides[-2:]
-    return [view.start, *[0] * (rank - 2 - len(batch)), *batch[len(batch) - rank + 2 :], *steps]
+    return [view.start, *[0] * (rank - 2 - len(batch)), *batch, *steps]

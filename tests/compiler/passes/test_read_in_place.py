@@ -52,6 +52,7 @@ def test_products_without_anything_to_move_stay(side: str) -> None:
 
 
 CASES = {
+    "other ranks": ((3, 4, 5, 10), (0, 1, 2, 3), (3, 1, 4, 6, 10), (0, 1, 2, 4, 3), None),
     "transposed right": ((2, 3, 7, 20), (0, 1, 2, 3), (2, 3, 21, 20), (0, 1, 3, 2), None),
     "transposed left": ((2, 3, 20, 13), (0, 1, 3, 2), (2, 3, 20, 17), (0, 1, 2, 3), None),
     "heads": ((2, 13, 3, 16), (0, 2, 1, 3), (2, 19, 3, 16), (0, 2, 3, 1), None),
