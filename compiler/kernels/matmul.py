@@ -292,7 +292,7 @@ class _Emitter:
 
         def ahead(i: Expr) -> None:
             lines = b.panel * s.right // LINE
-            line = tirx.min(t * (b.span // s.together // UNROLLED) + i, lines - 1)
+            line = tirx.min(t * (b.span // UNROLLED) + i, lines - 1)
             prefetch(buffer, panel + b.panel + line * (LINE // s.right))
 
         tile.accumulate(

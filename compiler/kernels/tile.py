@@ -15,7 +15,7 @@ from compiler.kernels.arithmetic import Arithmetic
 from compiler.kernels.emit import loop, registers, vector_at
 from compiler.kernels.value import Expr
 
-UNROLLED = 4  # steps of k written out in a row
+UNROLLED = 4  # k written out in a row; of more integers LLVM regroups the sums, and spills
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Tile:
         prefetch: Callable[[Expr], None] | None = None,
     ) -> None:
         """left(row, k): an element in every lane; panel(vector, k): a vector of the right side; of
-        integers, two of each. prefetch(step) is called once for UNROLLED steps.
+        integers, two of each. prefetch(step) is called once for UNROLLED k.
         """
         size = self.arithmetic.depth
 
@@ -76,15 +76,15 @@ class Tile:
                     slot = self.slot(r, v)
                     T.buffer_store(acc, self.arithmetic.added(acc[slot], a, b[v]), [slot])
 
-        whole, rest = depth // size // UNROLLED, depth // size % UNROLLED
+        whole, rest = depth // UNROLLED, depth % UNROLLED
         with loop(whole) as i:
             if prefetch is not None:
                 prefetch(i)
-            for u in range(UNROLLED if whole != 0 else 0):
-                step((i * UNROLLED + u) * size)
+            for u in range(0, UNROLLED if whole != 0 else 0, size):
+                step(i * UNROLLED + u)
         if rest != 0:
-            with loop(rest) as i:
-                step((whole * UNROLLED + i) * size)
+            with loop(rest // size) as i:
+                step(whole * UNROLLED + i * size)
 
     def each(self, acc: tirx.Buffer, finish: Callable[[Expr, Expr | int, int], None]) -> None:
         """finish(a vector of the tile, its row, its number in the row), written out."""
