@@ -1,16 +1,21 @@
-"""benchmarks/fuzz/judge.py: how graphs end."""
+"""benchmarks/fuzz/judge.py: how graphs end; random ones, none of which may fail."""
 
 import ctypes
 import time
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from onnx import helper
 
 from benchmarks.fuzz import judge, variants
 from benchmarks.fuzz.draw import draw
 from benchmarks.fuzz.judge import Case, Outcome
+from targets import host
 
+GRAPHS = 100
+REFUSED = 0.02  # of all, at most
 FAST = replace(variants.USUAL, optimised=False)
 
 
@@ -38,3 +43,13 @@ def test_what_dies_or_hangs_harms_nothing_else() -> None:
     found = judge.apart(work, 3, 2, 2.0)
     assert found[0] == [Outcome(0, "", variants.USUAL, "right")]
     assert found[1:] == ["Fatal Python error: Segmentation fault", "Timeout (0:00:02)!"]
+
+
+@pytest.mark.slow
+def test_random_graphs_give_what_onnx_runtime_gives() -> None:
+    outcomes = [o for some in judge.judge(range(GRAPHS), host.cores()) for o in some]
+    bad = [o for o in outcomes if o.state in ("wrong", "crashed")]
+    assert not bad, bad
+    counts = Counter(o.state for o in outcomes)
+    assert len({o.seed for o in outcomes}) == GRAPHS
+    assert counts["refused"] <= REFUSED * counts.total()
