@@ -15,7 +15,7 @@ from tvm.target import codegen
 
 import targets
 from compiler.kernels import default, ranked, templates
-from compiler.kernels.template import Schedule, Space
+from compiler.kernels.template import Schedule
 from compiler.kernels.workload import Workload
 from compiler.records import NOISE, Book, Machine, Record
 from targets import Profile, host
@@ -106,12 +106,15 @@ class Known:
             for name, values in self._spaces[template.name].knobs.items()
             for value in _beside(sorted(values), point[name])
         ]
-        return [s for s in found if isfinite(template.cost(self.work, self.profile, s.point))]
+        return [s for s in found if self._worthwhile(s)]
 
     def _fits(self, record: Record) -> bool:
-        return record.template in self._spaces and _within(
-            record.point, self._spaces[record.template]
-        )
+        return record.template in self._spaces and record.point in self._spaces[record.template]
+
+    def _worthwhile(self, schedule: Schedule) -> bool:
+        template, point = schedule.template, schedule.point
+        within = point in self._spaces[template.name]
+        return within and isfinite(template.cost(self.work, self.profile, point))
 
 
 def choose(works: Mapping[str, Workload], profile: Profile, book: Book) -> dict[str, Schedule]:
@@ -126,12 +129,6 @@ def unique(schedules: Iterable[Schedule]) -> list[Schedule]:
     for schedule in schedules:
         found.setdefault(identity(schedule), schedule)
     return list(found.values())
-
-
-def _within(point: Mapping[str, int], space: Space) -> bool:
-    return point.keys() == space.knobs.keys() and all(
-        point[name] in values for name, values in space.knobs.items()
-    )
 
 
 def _beside(values: list[int], value: int) -> list[int]:

@@ -127,7 +127,7 @@ class Recurrent(Template):
             "rows": tuple(r for r in range(1, 9) if r <= shape.batch),
             "vectors": tuple(v for v in (1, 2, 3, 4) if v * shape.lanes <= shape.units),
             "parts": (1,) if alone else (1, profile.cores),
-        })  # fmt: skip
+        }, lambda p: p["parts"] > 1 or shape.batch % p["rows"] == 0)  # fmt: skip
 
     def cost(self, work: Workload, profile: Profile, point: Point) -> float:
         return _cycles(Recurrence.of(work, profile), point, profile)
@@ -158,8 +158,6 @@ def _cycles(shape: Recurrence, point: Point, profile: Profile) -> float:
     widths = [vectors * part.gates for part in shape.cell.parts]
     if max(widths) * rows + rows + (rows > 1) > profile.isa.registers:
         return math.inf
-    if parts == 1 and shape.batch % rows:
-        return math.inf  # tiles of other times would share rows
     tiles = shape.directions * -(-shape.batch // rows)
     groups = shape.groups(vectors)
     unit_bytes = 4 * shape.units * shape.lanes

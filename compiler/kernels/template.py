@@ -21,13 +21,23 @@ Point = Mapping[str, int]
 
 @dataclass(frozen=True)
 class Space:
-    """The settings a template admits: every combination of the knobs' values."""
+    """The settings a template admits: every combination of the knobs' values that is sound."""
 
     knobs: Mapping[str, tuple[int, ...]]
+    sound: Callable[[Point], bool] = lambda point: True
 
     def __iter__(self) -> Iterator[Point]:
         for values in product(*self.knobs.values()):
-            yield dict(zip(self.knobs, values, strict=True))
+            point = dict(zip(self.knobs, values, strict=True))
+            if self.sound(point):
+                yield point
+
+    def __contains__(self, point: Point) -> bool:
+        return (
+            point.keys() == self.knobs.keys()
+            and all(point[name] in values for name, values in self.knobs.items())
+            and self.sound(point)
+        )
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

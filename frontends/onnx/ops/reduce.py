@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from frontends.model import ModelError
 from frontends.onnx.builder import (
     Builder,
     R,
@@ -93,14 +94,21 @@ def sum_square(b: Builder, x: Value, over: dict[str, Any]) -> Value:
 
 
 def log_sum(b: Builder, x: Value, over: dict[str, Any]) -> Value:
+    _only_floats(x)
     return b(R.log, b(R.sum, x, **over))
 
 
 def log_sum_exp(b: Builder, x: Value, over: dict[str, Any]) -> Value:
     """The maximum is taken out first, so that exp cannot overflow."""
+    _only_floats(x)
     top = b(R.max, x, axis=over["axis"], keepdims=True)
     total = b(R.sum, b(R.exp, b(R.subtract, x, top)), **over)
     return b(R.add, b(R.log, total), b.reshape(top, shape(total)))
+
+
+def _only_floats(x: Value) -> None:
+    if not is_float(x):
+        raise ModelError(f"a logarithm has no clear value in {dtype(x)}; cast to float32 and back")
 
 
 def _identity(b: Builder, x: Value) -> Value:

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from tvm import ir, relax, tirx
 
+from compiler import pipeline
+from compiler.kernels.recurrent import Recurrent
 from compiler.passes.rewriter import own
-from tests.compiler.kernels.harness import check, values
+from tests.compiler.kernels.harness import NARROW, check, main_of, values
 from tests.compiler.kernels.references import FUNCTIONS, GATES, STATES, Layer
 
 NAMES = {
@@ -90,3 +92,16 @@ def test_activations(name: str) -> None:
 
 def test_activations_of_a_cell_that_is_long_to_write_out() -> None:
     run(Layer("lstm", ("softplus", "elu 0.5", "softplus")), 2, 1, 1, 16, 3)
+
+
+def test_sequences_of_other_times_share_no_rows() -> None:
+    given = [values(s) for s in [(3, 5, 9), (1, 9, 9), (1, 5, 9)]]
+    settings = [relax.ShapeExpr([0, 0, 0]), ir.StringImm("tanh"), tirx.const(0.0)]
+
+    def emit(*x: relax.Var) -> relax.Expr:
+        return own("neoc.rnn", [*x, *settings], (4, 1, 5, 9), "float32")
+
+    (work,) = pipeline.workloads(pipeline.lower(main_of(emit, given), NARROW)).values()
+    found = {(p["rows"], p["parts"]) for p in Recurrent().space(work, NARROW)}
+    assert {rows for rows, parts in found if parts == 1} == {1, 5}
+    assert {rows for rows, parts in found if parts > 1} == {1, 2, 3, 4, 5}

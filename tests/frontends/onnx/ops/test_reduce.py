@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from frontends.model import Model
+from frontends.model import Model, ModelError
 
 Agrees = Callable[..., Model]
 
@@ -34,6 +34,12 @@ def test_no_axes(agrees: Agrees, noop: int) -> None:
 @pytest.mark.parametrize("op", ["ReduceSum", "ReduceMax", "ReduceProd"])
 def test_integers_stay_integers(agrees: Agrees, op: str) -> None:
     agrees(f"g (int64[3,4] x) => (int64[] y) {{ y = {op}<keepdims=0>(x) }}")
+
+
+@pytest.mark.parametrize("op", ["ReduceLogSum", "ReduceLogSumExp"])
+def test_logarithms_of_integers_are_refused(agrees: Agrees, op: str) -> None:
+    with pytest.raises(ModelError, match=rf"{op}.*no clear value in int64; cast"):
+        agrees(f"g (int64[3,4] x) => (int64[] y) {{ y = {op}(x) }}")
 
 
 @pytest.mark.parametrize("last", [0, 1])
