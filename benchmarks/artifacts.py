@@ -29,11 +29,22 @@ class Wrong(Exception):
 
 @dataclass(frozen=True)
 class Network:
-    """A model's file and what it is fed with."""
+    """A model's file and what it is fed with. booster: what neoc compiles in its stead, with no
+    word of the shapes.
+    """
 
     name: str
     path: Path
     feed: dict[str, np.ndarray]
+    booster: Path | None = None
+
+    @property
+    def arguments(self) -> list[str]:
+        """Of the command that compiles it."""
+        if self.booster:
+            return ["--input", str(self.booster), "--framework", "XGBOOST"]
+        shapes = json.dumps({name: list(array.shape) for name, array in self.feed.items()})
+        return ["--input", str(self.path), "--framework", "ONNX", "--data-input-config", shapes]
 
 
 @dataclass(frozen=True)
@@ -90,13 +101,11 @@ def real(name: str) -> Network:
 def compiled(net: Network, how: How) -> tuple[Path, dict[str, Any]]:
     """The archive, and what the command said of it. Raises Wrong where it does not compile."""
     folder = FOLDER / how.label / net.path.parent.name  # two networks may have one name
-    archive = folder / f"{net.name}-host.tar.gz"
+    archive = folder / f"{net.path.stem}-host.tar.gz"
     said = archive.with_name(f"{archive.name}.json")
     if not archive.exists() or archive.stat().st_mtime < how.changed:
         folder.mkdir(parents=True, exist_ok=True)
-        shapes = {name: list(array.shape) for name, array in net.feed.items()}
-        command = [sys.executable, "-m", "compiler", "compile", "--input", str(net.path)]
-        command += ["--framework", "ONNX", "--data-input-config", json.dumps(shapes), "--json"]
+        command = [sys.executable, "-m", "compiler", "compile", *net.arguments, "--json"]
         command += ["--target-device", "host", "--output", str(folder)]
         said.write_text(_run(command + how.arguments, how.threads))
     found: dict[str, Any] = json.loads(said.read_text())

@@ -1,7 +1,7 @@
 """`python -m benchmarks forests`: tree ensembles beside XGBoost and ONNX Runtime.
 
 XGBoost trains the first two, on its own threads; the others are real, out of a package. A forest
-of so many rows is a network of its own: their number is known when it is compiled.
+is compiled once, for any number of rows.
 """
 
 from __future__ import annotations
@@ -23,20 +23,22 @@ NAMES = [f"{name}-{rows}" for name in (*TRAINED, *models.BOOSTERS) for rows in R
 
 
 def network(name: str) -> Network:
-    """As ONNX, for neoc and ONNX Runtime, with the booster beside it, for XGBoost. Raises
-    FetchError if it cannot be had.
+    """A forest and the rows that it is fed with: as ONNX, for ONNX Runtime, with the booster beside
+    it. Raises FetchError if it cannot be had.
     """
     kind, _, rows = name.rpartition("-")
     folder = models.cache_folder().parent / "forests"
     folder.mkdir(parents=True, exist_ok=True)
     source = _trained(folder, kind) if kind in TRAINED else models.fetch(kind)
-    path = folder / f"{name}.onnx"
-    read = booster.of(document.read(source.read_bytes()))
+    beside = folder / f"{kind}.ubj"
+    if source != beside:
+        beside.write_bytes(source.read_bytes())
+    path = beside.with_suffix(".onnx")
+    read = booster.of(document.read(beside.read_bytes()))
     if not path.exists():
         onnx.save(graph.model(read), path)
-        path.with_suffix(".ubj").write_bytes(source.read_bytes())
     x = np.random.default_rng(1).standard_normal((int(rows), read.features))
-    return Network(name, path, {graph.INPUT: x.astype(np.float32)})
+    return Network(name, path, {graph.INPUT: x.astype(np.float32)}, booster=beside)
 
 
 def _trained(folder: Path, name: str) -> Path:

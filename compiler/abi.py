@@ -33,7 +33,9 @@ class RuntimeFault(ServerError):
 
 @dataclass(frozen=True)
 class Tensor:
-    """An input or output as the library tells it; dtype is numpy's name."""
+    """An input or output as the library tells it; dtype is numpy's name. A dimension that is not
+    known yet is -1.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -101,7 +103,10 @@ class Session:
 
     def results(self) -> dict[str, Array]:
         """Copies of the last run's outputs."""
-        return {tensor.name: self._get(i, tensor) for i, tensor in enumerate(self.outputs)}
+        outputs = self.outputs
+        if any(-1 in tensor.shape for tensor in outputs):
+            outputs = self._tensors("Output")
+        return {tensor.name: self._get(i, tensor) for i, tensor in enumerate(outputs)}
 
     def _set(self, name: str, array: Array) -> None:
         shape = (ctypes.c_int64 * array.ndim)(*array.shape)

@@ -49,18 +49,23 @@ class ProfileResult:
     calls: tuple[CallTimes, ...]
 
 
-def bench(folder: Path, zig: str, threads: int | None, seconds: float = 2.0) -> BenchResult:
-    """Time the artifact on random inputs, after a warm-up; None leaves the threads to it.
+def bench(
+    folder: Path, zig: str, threads: int | None, seconds: float = 2.0, rows: int = 1
+) -> BenchResult:
+    """Time the artifact on random inputs, after a warm-up; None leaves the threads to it. rows: if
+    the model takes any number of them.
 
     Raises ServerError with the library's text where it does not run.
     """
-    return BenchResult(**_timed(build.link_bench, zig, folder, folder, threads, seconds))
+    return BenchResult(**_timed(build.link_bench, zig, folder, folder, threads, seconds, rows))
 
 
-def profile(folder: Path, zig: str, threads: int | None, seconds: float = 2.0) -> ProfileResult:
+def profile(
+    folder: Path, zig: str, threads: int | None, seconds: float = 2.0, rows: int = 1
+) -> ProfileResult:
     """Time every call of the artifact's plan likewise."""
     library = folder / "compiled.so"
-    found = _timed(build.link_profile, zig, folder, library, threads, seconds)
+    found = _timed(build.link_profile, zig, folder, library, threads, seconds, rows)
     calls = tuple(CallTimes(**call) for call in found.pop("calls"))
     return ProfileResult(**found, calls=calls)
 
@@ -72,10 +77,12 @@ def _timed(
     subject: Path,
     threads: int | None,
     seconds: float,
+    rows: int,
 ) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="neoc-bench-") as scratch:
         program = link(zig, Path(scratch))
-        command = [str(program), str(subject.resolve()), str(seconds), str(threads or 0)]
+        numbers = map(str, (seconds, threads or 0, rows))
+        command = [str(program), str(subject.resolve()), *numbers]
         try:
             done = subprocess.run(
                 command, stdin=subprocess.DEVNULL, capture_output=True, text=True,

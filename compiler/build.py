@@ -20,7 +20,7 @@ HEADER = RUNTIME / "dlr.h"
 
 LIBRARY_SOURCES = (
     "cpus.c", "dlr.c", "error.c", "instance.c", "memory.c",
-    "meta.c", "paths.c", "pool.c", "workspace.c",
+    "meta.c", "paths.c", "pool.c", "rows.c", "workspace.c",
 )  # fmt: skip
 C_FLAGS = ("-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC")
 # -Bsymbolic: other copies of the library in the process must not answer our own calls.

@@ -48,7 +48,7 @@ class Row:
 
 
 def rows(profile: ProfileResult, kernels: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """In the order of the calls. kernels: the manifest's."""
+    """In the order of the calls, those that ran. kernels: the manifest's."""
     known = {kernel["name"]: kernel for kernel in kernels}
     layers = {name: iter(kernel["calls"]) for name, kernel in known.items()}
     total = sum(call.median_ms for call in profile.calls)
@@ -68,7 +68,7 @@ def rows(profile: ProfileResult, kernels: Sequence[Mapping[str, Any]]) -> list[R
                 bytes=kernel["bytes"],
             )
         )
-    return found
+    return [row for row in found if row.ms]
 
 
 def lines(head: Sequence[str], cells: Sequence[Sequence[str]]) -> Iterator[str]:

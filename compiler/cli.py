@@ -152,6 +152,9 @@ def bench(
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads to run on; all CPUs if not given.")
     ] = None,
+    rows: Annotated[
+        int, typer.Option(min=1, help="Rows to run on, of a model that takes any number.")
+    ] = 1,
     profile: Annotated[
         bool, typer.Option("--profile", help="Measure every kernel call in the running model.")
     ] = False,
@@ -166,12 +169,13 @@ def bench(
         runner.check_cpu(unpacked)
         place = unpacked.folder, unpacked.manifest["target"]["link"], threads
         if profile:
-            rows = calls.rows(benchmark.profile(*place), unpacked.manifest["kernels"])
-            slowest = sorted(rows, key=lambda row: -row.ms)
+            times = benchmark.profile(*place, rows=rows)
+            found = calls.rows(times, unpacked.manifest["kernels"])
+            slowest = sorted(found, key=lambda row: -row.ms)
             lines = calls.lines(calls.HEAD, [row.cells() for row in slowest])
-            result: Any = [asdict(row) for row in rows]
+            result: Any = [asdict(row) for row in found]
         else:
-            result = asdict(benchmark.bench(*place))
+            result = asdict(benchmark.bench(*place, rows=rows))
             lines = (_measured(name, value) for name, value in result.items())
     print(json.dumps(result) if as_json else "\n".join(lines))
 

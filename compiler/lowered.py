@@ -16,6 +16,7 @@ from compiler import regions
 from compiler.kernels.effort import flops, moved_bytes
 from compiler.kernels.template import Packing, Schedule
 from compiler.kernels.workload import Workload
+from frontends.model import entries
 from targets import Profile
 
 
@@ -40,6 +41,11 @@ class Kernel:
         text = f"{self.work.key} {template.version} {point}"
         return f"{template.name}_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
+    @property
+    def cost(self) -> float:
+        """Cycles of a call, by the cost model."""
+        return self.schedule.template.cost(self.work, self.profile, self.schedule.point)
+
     def emit(self, name: str) -> tirx.PrimFunc:
         template, point = self.schedule.template, self.schedule.point
         return template.apply(self.work, self.profile, point, name)
@@ -47,8 +53,8 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Lowered:
-    """functions: main and the regions, which call only Primitive functions, views and regions;
-    kernels: the name of a Primitive function -> its kernel.
+    """functions: the entries and the regions, which call only Primitive functions, views and
+    regions; kernels: the name of a Primitive function -> its kernel.
     """
 
     functions: Mapping[str, relax.Function]
@@ -71,7 +77,7 @@ class Lowered:
         order, for the manifest.
         """
         calls: dict[str, list[list[str]]] = {name: [] for name in self.kernels}
-        for call in self.calls():
+        for call in (call for entry in entries(self.functions) for call in self.calls(entry)):
             layers = call.attrs["layers"] if call.attrs else []
             calls[str(call.op.name_hint)].append([str(layer) for layer in layers])
         return [

@@ -28,6 +28,7 @@ from compiler.kernels.template import Packing
 from compiler.kernels.workload import operands_of, operator_of
 from compiler.lowered import Lowered
 from compiler.regions import Branches, Loop
+from frontends.model import entries
 
 COUNT, FLAG = relax.TensorType((), "int64"), relax.TensorType((), "bool")
 
@@ -53,12 +54,19 @@ class Jump:
 
 @dataclass(frozen=True)
 class Plan:
+    """rows: of a model for any number of them, those of a run; then more: the plans for more and
+    more rows, of the same constants; cost: of a run, by the cost model.
+    """
+
     buffers: tuple[Buffer, ...]
     steps: tuple[Call | Jump, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     arena_bytes: int
     constants: Path
+    rows: int = 0
+    cost: float = 0.0
+    more: tuple[Plan, ...] = ()
 
     @property
     def calls(self) -> list[Call]:
@@ -67,20 +75,30 @@ class Plan:
 
 
 def make(lowered: Lowered, into: Path) -> Plan:
-    """Plans `main`; writes the constants to a file in the folder `into`."""
-    planner = _Planner(lowered)
-    planner.walk()
+    """Plans the entries; writes their constants to a file in the folder `into`."""
+    constants, file = _Constants(), into / "constants.bin"
+    first, *more = (_entry(lowered, name, constants, file) for name in entries(lowered.functions))
+    constants.write(file)
+    return replace(first, more=tuple(more))
+
+
+def _entry(lowered: Lowered, name: str, constants: _Constants, file: Path) -> Plan:
+    planner = _Planner(lowered, constants)
+    planner.walk(name)
     placed, arena_bytes = arena.place(planner.buffers, planner.uses())
-    constants = into / "constants.bin"
-    planner.constants.write(constants)
-    return Plan(
+    plan = Plan(
         tuple(placed),
         tuple(planner.steps),
         tuple(planner.inputs),
         tuple(planner.outputs),
         arena_bytes,
-        constants,
+        file,
     )
+    if len(entries(lowered.functions)) == 1:
+        return plan
+    rows = int(lowered.functions[name].params[0].ty.shape[0])
+    cost = sum(lowered.kernels[call.kernel].cost for call in plan.calls)
+    return replace(plan, rows=rows, cost=cost)
 
 
 class _Constants:
@@ -109,13 +127,12 @@ class _Constants:
 class _Planner:
     """roots: see arena.Uses. loops: the first and the last step of each."""
 
-    def __init__(self, lowered: Lowered) -> None:
-        self.lowered = lowered
+    def __init__(self, lowered: Lowered, constants: _Constants) -> None:
+        self.lowered, self.constants = lowered, constants
         self.buffers: list[Buffer] = []
         self.steps: list[Call | Jump] = []
         self.inputs: list[int] = []
         self.outputs: list[int] = []
-        self.constants = _Constants()
         self.roots: list[tuple[int, int]] = []
         self.loops: list[tuple[int, int]] = []
         self._number: dict[relax.Var, int] = {}
@@ -124,9 +141,9 @@ class _Planner:
         self._constant: dict[tuple[int, str, int], int] = {}
         self._places: dict[relax.Var, Place] = {}
 
-    def walk(self) -> None:
-        self.inputs = [self._fresh(param.ty) for param in self.lowered.main.params]
-        self.outputs = self._function("main", self.inputs)
+    def walk(self, entry: str) -> None:
+        self.inputs = [self._fresh(p.ty) for p in self.lowered.functions[entry].params]
+        self.outputs = self._function(entry, self.inputs)
 
     def uses(self) -> arena.Uses:
         steps = [

@@ -1,6 +1,7 @@
 """A Plan as C: the tables that compiled.so exports (see runtime/model.h)."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,9 +15,9 @@ CODES = {"i": 0, "u": 1, "f": 2, "b": 6}
 
 
 def source(plan: Plan, signature: Signature, profile: Profile) -> str:
-    names = list(dict.fromkeys(call.symbol for call in plan.calls))
-    arguments = [str(a) for step in plan.steps for a in _arguments(step)]
-    features = " ".join(sorted(profile.isa.features))
+    """The plans for more rows stand before those that name them."""
+    plans = [plan, *plan.more]
+    names = list(dict.fromkeys(call.symbol for p in plans for call in p.calls))
     return "\n".join(
         [
             '#include "model.h"',
@@ -24,26 +25,47 @@ def source(plan: Plan, signature: Signature, profile: Profile) -> str:
                 f"extern int __tvm_ffi_{name}(void *, const void *, int32_t, void *);"
                 for name in names
             ),
-            *_shapes("input", signature.inputs),
-            *_shapes("output", signature.outputs),
-            _table("neoc_tensor inputs", _tensors("input", signature.inputs, plan.inputs)),
-            _table("neoc_tensor outputs", _tensors("output", signature.outputs, plan.outputs)),
-            _table("neoc_buffer buffers", map(_buffer, plan.buffers)),
-            _table("int32_t arguments", arguments),
-            _table("neoc_step steps", _steps(plan)),
-            "const neoc_model_t neoc_model = {",
-            "  .version = NEOC_MODEL_VERSION,",
-            f"  .num_inputs = {len(plan.inputs)}, .num_outputs = {len(plan.outputs)},",
-            f"  .num_buffers = {len(plan.buffers)}, .num_steps = {len(plan.steps)},",
-            "  .inputs = inputs, .outputs = outputs,",
-            "  .buffers = buffers, .steps = steps, .arguments = arguments,",
-            f"  .arena_bytes = {plan.arena_bytes}, .constants = neoc_constants,",
-            "  .bind = neoc_bind, .error = neoc_error,",
-            f"  .features = {_text(features)},",
-            "};",
+            *(
+                line
+                for n, p in reversed([*enumerate(plans)])
+                for line in _plan(p, signature, profile, n, n < len(plan.more))
+            ),
             "",
         ]
     )
+
+
+def _plan(
+    plan: Plan, signature: Signature, profile: Profile, number: int, goes_on: bool
+) -> Iterator[str]:
+    """Names end in the plan's number, but for those of the first."""
+    end = f"_{number}" if number else ""
+    inputs, outputs = (
+        tuple(replace(t, shape=tuple(plan.rows if d < 0 else d for d in t.shape)) for t in side)
+        for side in (signature.inputs, signature.outputs)
+    )
+    arguments = [str(a) for step in plan.steps for a in _arguments(step)]
+    yield from _shapes(f"input{end}", inputs)
+    yield from _shapes(f"output{end}", outputs)
+    yield _table(f"neoc_tensor inputs{end}", _tensors(f"input{end}", inputs, plan.inputs))
+    yield _table(f"neoc_tensor outputs{end}", _tensors(f"output{end}", outputs, plan.outputs))
+    yield _table(f"neoc_buffer buffers{end}", map(_buffer, plan.buffers))
+    yield _table(f"int32_t arguments{end}", arguments)
+    yield _table(f"neoc_step steps{end}", _steps(plan))
+    yield f"{'static ' if number else ''}const neoc_model_t neoc_model{end} = {{"
+    yield "  .version = NEOC_MODEL_VERSION,"
+    yield f"  .num_inputs = {len(plan.inputs)}, .num_outputs = {len(plan.outputs)},"
+    yield f"  .num_buffers = {len(plan.buffers)}, .num_steps = {len(plan.steps)},"
+    yield f"  .inputs = inputs{end}, .outputs = outputs{end},"
+    yield f"  .buffers = buffers{end}, .steps = steps{end}, .arguments = arguments{end},"
+    yield f"  .arena_bytes = {plan.arena_bytes}, .constants = neoc_constants,"
+    yield "  .bind = neoc_bind, .error = neoc_error,"
+    yield f"  .features = {_text(' '.join(sorted(profile.isa.features)))},"
+    if plan.rows:
+        yield f"  .rows = {plan.rows}, .cost = {plan.cost},"
+    if goes_on:
+        yield f"  .next = &neoc_model_{number + 1},"
+    yield "};"
 
 
 def _table(declaration: str, rows: Iterable[str]) -> str:

@@ -19,6 +19,7 @@ from tvm.ir import GlobalVar
 
 from compiler.kernels.operators import REGIONS, integers
 from compiler.kernels.workload import operands_of, operator_of
+from frontends.model import entries
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def names(value: relax.Expr) -> list[str]:
 
 
 def functions(module: tvm.IRModule) -> dict[str, relax.Function]:
-    """`main` and the regions that it runs, in the plan's order."""
+    """The entries and the regions that they run, in the plans' order."""
     found: dict[str, relax.Function] = {}
 
     def walk(name: str) -> None:
@@ -71,5 +72,6 @@ def functions(module: tvm.IRModule) -> dict[str, relax.Function]:
             for region in names(binding.value):
                 walk(region)
 
-    walk("main")
+    for entry in entries([str(v.name_hint) for v in module.get_global_vars()]):
+        walk(entry)
     return found

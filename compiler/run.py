@@ -86,7 +86,8 @@ def _read(path: Path, tensor: Mapping[str, Any]) -> Array:
         array: Array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise ClientError(f"{path} is not a readable .npy file: {error}") from error
-    if array.dtype.name != tensor["dtype"] or list(array.shape) != tensor["shape"]:
+    free = -1 in tensor["shape"]  # then the library says what does not fit
+    if array.dtype.name != tensor["dtype"] or not (free or list(array.shape) == tensor["shape"]):
         raise ClientError(
             f"{path} holds {array.dtype.name}{list(array.shape)}; "
             f"input {tensor['name']} takes {tensor['dtype']}{tensor['shape']}."

@@ -3,7 +3,7 @@
 A front end raises `ModelError` for anything that is wrong with the client's model or input shapes.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,13 +33,31 @@ def shape_name(output: str) -> str:
     return output + SHAPE
 
 
+# The rows that a model for any number of them is compiled for. The last block has to be worth a
+# parallel region for every core that a device may have, the others fill up what is left.
+BLOCKS = (1, 32, 128, 2048)
+
+
+def more_rows(rows: int) -> str:
+    """The function of a module that is `main` for so many rows."""
+    return f"main_{rows}"
+
+
+def entries(functions: Iterable[str]) -> list[str]:
+    """Of a module's functions those that are run: `main`, and the same for more and more rows."""
+    others = [name for name in functions if name.startswith("main_")]
+    return ["main", *sorted(others, key=lambda name: int(name.removeprefix("main_")))]
+
+
 class ModelError(Exception):
     """The client's model or shapes cannot be used. The text says what, where, and what to do."""
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """One input or output as the user sees it. `dtype` is numpy's name."""
+    """One input or output as the user sees it. `dtype` is numpy's name. The first dimension is -1
+    where it may be any: of the one input, and then of the one output.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -80,7 +98,8 @@ def _is_shape(name: str, names: Collection[str]) -> bool:
 
 @dataclass(frozen=True)
 class Model:
-    """A loaded model. `module["main"]` takes the inputs in order and returns a tuple, always.
+    """A loaded model. `module["main"]` takes the inputs in order and returns a tuple, always. Where
+    the rows are free it is there for several numbers of them, see `entries`.
 
     `oracle` is an ONNX file with the same inputs and outputs, which ONNX Runtime can run.
     `constants` are inputs of the oracle that the module knows. `derived` is the DataInputConfig as

@@ -1,6 +1,6 @@
-/* bench FOLDER [SECONDS [THREADS]]: times the model in a folder through its own libdlr.so.
+/* bench FOLDER [SECONDS [THREADS [ROWS]]]: times the model in a folder through its own libdlr.so.
  *
- * Loads it, fills the inputs with random numbers, warms up, runs for the given time, and prints
+ * Loads it, fills the inputs (with ROWS rows where their number is free) with random numbers, warms up, runs for the given time, and prints
  * one line of JSON: times in ms, and how many threads the process really had. */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -41,7 +41,7 @@ static void open_library(const char *folder) {
   FUNCTIONS(LOOK_UP)
 }
 
-static void set_inputs(DLRModelHandle *model) {
+static void set_inputs(DLRModelHandle *model, int rows) {
   int inputs;
   check(p_GetDLRNumInputs(model, &inputs), "GetDLRNumInputs");
   for (int i = 0; i < inputs; i++) {
@@ -52,9 +52,11 @@ static void set_inputs(DLRModelHandle *model) {
     check(p_GetDLRInputType(model, i, &type), "GetDLRInputType");
     check(p_GetDLRInputSizeDim(model, i, &size, &dim), "GetDLRInputSizeDim");
     int64_t *shape = calloc((size_t)dim + 1, sizeof *shape);
-    void *data = calloc((size_t)size + 1, 8);
-    if (!shape || !data) die(name, "out of memory");
+    if (!shape) die(name, "out of memory");
     check(p_GetDLRInputShape(model, i, shape), "GetDLRInputShape");
+    if (size < 0) size = (shape[0] = rows) * shape[1];
+    void *data = calloc((size_t)size + 1, 8);
+    if (!data) die(name, "out of memory");
     fill(data, type, size);
     check(p_SetDLRInput(model, name, shape, data, dim), "SetDLRInput");
     free(data);
@@ -97,7 +99,7 @@ static int measure(DLRModelHandle *model, double budget_ms, int min_runs) {
 }
 
 int main(int argc, char **argv) {
-  if (argc < 2 || argc > 4) die("usage", "bench FOLDER [SECONDS [THREADS]]");
+  if (argc < 2 || argc > 5) die("usage", "bench FOLDER [SECONDS [THREADS [ROWS]]]");
   double budget_ms = (argc > 2 ? atof(argv[2]) : 2) * 1e3;
   int threads = argc > 3 ? atoi(argv[3]) : 0;
   DLRModelHandle model = NULL;
@@ -106,7 +108,7 @@ int main(int argc, char **argv) {
   check(p_CreateDLRModel(&model, argv[1], 1, 0), "CreateDLRModel");
   double load_ms = now_ms() - start;
   if (threads) check(p_SetDLRNumThreads(&model, threads), "SetDLRNumThreads");
-  set_inputs(&model);
+  set_inputs(&model, argc > 4 ? atoi(argv[4]) : 1);
   if (!(times = malloc(MAX_RUNS * sizeof *times))) die("bench", "out of memory");
   measure(&model, budget_ms * WARM_UP_SHARE, WARM_UP_RUNS);
   int runs = measure(&model, budget_ms, MIN_RUNS), had = count_threads();

@@ -83,7 +83,8 @@ static int check_count(const char *what, int64_t read, int64_t expected) {
               (long long)read, (long long)expected);
 }
 
-/* A caller's DLTensor: in this process's memory, row-major, of the type and size of ours. */
+/* A caller's DLTensor: in this process's memory, row-major, of the type and size of ours; any size
+ * where -1 is expected. */
 static int check_tensor(const char *what, const DLTensor *theirs, const DLTensor *ours,
                         int64_t expected) {
   if (theirs->device.type != DEVICE_CPU)
@@ -100,7 +101,7 @@ static int check_tensor(const char *what, const DLTensor *theirs, const DLTensor
       return fail("The %s tensor must be contiguous and row-major.", what);
     stride *= theirs->shape[i];
   }
-  return check_count(what, count_elements(theirs->shape, theirs->ndim), expected);
+  return expected < 0 ? 0 : check_count(what, count_elements(theirs->shape, theirs->ndim), expected);
 }
 
 static char *tensor_data(const DLTensor *tensor) {
@@ -175,6 +176,9 @@ int CreateDLRModelFromModelElem(DLRModelHandle *handle, const DLRModelElem *mode
 static int connect(const session *session, int index) {
   instance *from = session->stages[index - 1], *to = session->stages[index];
   int count = to->model->num_inputs;
+  if (from->model->rows || to->model->rows)
+    return fail("Models %d and %d: one for any number of rows cannot be part of a pipeline.",
+                index - 1, index);
   if (from->model->num_outputs != count)
     return fail("Number of outputs/inputs mismatch between models %d and %d: %d and %d.",
                 index - 1, index, (int)from->model->num_outputs, count);
@@ -249,15 +253,15 @@ int GetDLRInputType(DLRModelHandle *handle, int index, const char **input_type) 
   return 0;
 }
 
-static int get_shape(const neoc_tensor *tensor, int64_t *shape) {
+static int get_shape(const instance *of, const neoc_tensor *tensor, int64_t *shape) {
   if (!tensor) return -1;
-  for (int i = 0; i < tensor->ndim; i++) shape[i] = tensor->shape[i];
+  for (int i = 0; i < tensor->ndim; i++) shape[i] = instance_extent(of, tensor, i);
   return 0;
 }
 
-static int get_size_dim(const neoc_tensor *tensor, int64_t *size, int *dim) {
+static int get_size_dim(const instance *of, const neoc_tensor *tensor, int64_t *size, int *dim) {
   if (!tensor) return -1;
-  *size = tensor_elements(tensor);
+  *size = instance_elements(of, tensor);
   *dim = tensor->ndim;
   return 0;
 }
@@ -265,13 +269,13 @@ static int get_size_dim(const neoc_tensor *tensor, int64_t *size, int *dim) {
 int GetDLRInputShape(DLRModelHandle *handle, int index, int64_t *shape) {
   OPEN(handle);
   REQUIRE(shape);
-  return get_shape(input_at(session, index), shape);
+  return get_shape(first(session), input_at(session, index), shape);
 }
 
 int GetDLRInputSizeDim(DLRModelHandle *handle, int index, int64_t *size, int *dim) {
   OPEN(handle);
   REQUIRE(size && dim);
-  return get_size_dim(input_at(session, index), size, dim);
+  return get_size_dim(first(session), input_at(session, index), size, dim);
 }
 
 static int set_input(session *session, const neoc_tensor *input, const void *data) {
@@ -288,6 +292,7 @@ int SetDLRInput(DLRModelHandle *handle, const char *name, const int64_t *shape, 
   const neoc_tensor *tensor = input_named(session, name);
   if (!tensor) return -1;
   if (dim < 0) return fail("The input %s is given with %d dimensions.", name, dim);
+  if (first(session)->model->rows) return rows_set(session->stages[0], shape, input, dim);
   if (check_count("input", count_elements(shape, dim), tensor_elements(tensor))) return -1;
   return set_input(session, tensor, input);
 }
@@ -297,9 +302,12 @@ int SetDLRInputTensor(DLRModelHandle *handle, const char *name, void *tensor) {
   REQUIRE(name && tensor);
   const neoc_tensor *input = input_named(session, name);
   if (!input) return -1;
-  const DLTensor *ours = &first(session)->tensors[input->buffer];
-  if (check_tensor("input", tensor, ours, tensor_elements(input))) return -1;
-  REQUIRE(((DLTensor *)tensor)->data);
+  const DLTensor *theirs = tensor, *ours = &first(session)->tensors[input->buffer];
+  bool any_rows = first(session)->model->rows;
+  if (check_tensor("input", theirs, ours, any_rows ? -1 : tensor_elements(input))) return -1;
+  REQUIRE(theirs->data);
+  if (any_rows)
+    return rows_set(session->stages[0], theirs->shape, (float *)tensor_data(theirs), theirs->ndim);
   return set_input(session, input, tensor_data(tensor));
 }
 
@@ -308,6 +316,8 @@ int SetDLRInputTensorZeroCopy(DLRModelHandle *handle, const char *name, void *te
   REQUIRE(name && tensor);
   const neoc_tensor *input = input_named(session, name);
   if (!input) return -1;
+  if (first(session)->model->rows)
+    return fail("SetDLRInputTensorZeroCopy: the input of a model for any number of rows is copied.");
   const DLTensor *theirs = tensor, *ours = &first(session)->tensors[input->buffer];
   if (check_tensor("input", theirs, ours, tensor_elements(input))) return -1;
   if (theirs->ndim != input->ndim)
@@ -327,6 +337,8 @@ int GetDLRInput(DLRModelHandle *handle, const char *name, void *input) {
   REQUIRE(name && input);
   const neoc_tensor *tensor = input_named(session, name);
   if (!tensor) return -1;
+  if (instance_elements(first(session), tensor) < 0)
+    return fail("The input %s is not set.", tensor->name);
   memcpy(input, instance_data(first(session), tensor), instance_bytes(first(session), tensor));
   return 0;
 }
@@ -384,19 +396,28 @@ int GetDLROutputType(DLRModelHandle *handle, int index, const char **output_type
 int GetDLROutputShape(DLRModelHandle *handle, int index, int64_t *shape) {
   OPEN(handle);
   REQUIRE(shape);
-  return get_shape(output_at(session, index), shape);
+  return get_shape(last(session), output_at(session, index), shape);
 }
 
 int GetDLROutputSizeDim(DLRModelHandle *handle, int index, int64_t *size, int *dim) {
   OPEN(handle);
   REQUIRE(size && dim);
-  return get_size_dim(output_at(session, index), size, dim);
+  return get_size_dim(last(session), output_at(session, index), size, dim);
+}
+
+/* An output with something in it. */
+static const neoc_tensor *made_at(const session *session, int index) {
+  const neoc_tensor *output = output_at(session, index);
+  const instance *from = last(session);
+  if (!output || !from->model->rows || from->rows.made == from->rows.given) return output;
+  fail("The model did not run since its input was set.");
+  return NULL;
 }
 
 int GetDLROutputPtr(DLRModelHandle *handle, int index, const void **out) {
   OPEN(handle);
   REQUIRE(out);
-  const neoc_tensor *output = output_at(session, index);
+  const neoc_tensor *output = made_at(session, index);
   if (!output) return -1;
   *out = instance_data(last(session), output);
   return 0;
@@ -405,7 +426,7 @@ int GetDLROutputPtr(DLRModelHandle *handle, int index, const void **out) {
 int GetDLROutput(DLRModelHandle *handle, int index, void *out) {
   OPEN(handle);
   REQUIRE(out);
-  const neoc_tensor *output = output_at(session, index);
+  const neoc_tensor *output = made_at(session, index);
   if (!output) return -1;
   memcpy(out, instance_data(last(session), output), instance_bytes(last(session), output));
   return 0;
@@ -419,10 +440,10 @@ int GetDLROutputByName(DLRModelHandle *handle, const char *name, void *out) {
 int GetDLROutputTensor(DLRModelHandle *handle, int index, void *tensor) {
   OPEN(handle);
   REQUIRE(tensor);
-  const neoc_tensor *output = output_at(session, index);
+  const neoc_tensor *output = made_at(session, index);
   if (!output) return -1;
   const DLTensor *ours = &last(session)->outputs[index].dl_tensor;
-  if (check_tensor("output", tensor, ours, tensor_elements(output))) return -1;
+  if (check_tensor("output", tensor, ours, instance_elements(last(session), output))) return -1;
   REQUIRE(((DLTensor *)tensor)->data);
   return GetDLROutput(handle, index, tensor_data(tensor));
 }
@@ -430,7 +451,7 @@ int GetDLROutputTensor(DLRModelHandle *handle, int index, void *tensor) {
 int GetDLROutputManagedTensorPtr(DLRModelHandle *handle, int index, const void **tensor) {
   OPEN(handle);
   REQUIRE(tensor);
-  if (!output_at(session, index)) return -1;
+  if (!made_at(session, index)) return -1;
   instance_retain(last(session));
   *tensor = &last(session)->outputs[index];
   return 0;
@@ -443,7 +464,7 @@ const char *DLRGetLastError(void) { return last_error(); }
 int GetDLRBackend(DLRModelHandle *handle, const char **name) {
   OPEN(handle);
   REQUIRE(name);
-  *name = session->pipeline ? "pipeline" : "tvm";
+  *name = session->pipeline ? "pipeline" : first(session)->model->rows ? "treelite" : "tvm";
   return 0;
 }
 

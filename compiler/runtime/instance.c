@@ -72,7 +72,7 @@ static bool build(instance *self) {
     self->outputs[i].manager_ctx = self;
     self->outputs[i].deleter = drop_managed;
   }
-  for (int i = 0; i < model->num_inputs; i++) /* one that is never set reads as zeros */
+  for (int i = 0; i < model->num_inputs && !model->rows; i++) /* one that is never set reads as zeros */
     memset(instance_data(self, &model->inputs[i]), 0, instance_bytes(self, &model->inputs[i]));
   return true;
 }
@@ -109,20 +109,33 @@ static int open_library(instance *self, const char *path) {
   return 0;
 }
 
-instance *instance_load(const char *library, metadata meta, int device_type) {
-  if (check_device(meta, device_type)) return NULL;
+static instance *new_instance(void) {
   memory_release release;
   instance *self = memory_object(sizeof *self, &release);
   if (!self) return fail("Out of memory."), NULL;
   self->references = 1;
   self->release_object = release;
+  self->rows.given = -1;
+  return self;
+}
+
+/* The plan's and those of all behind it. */
+static int build_all(instance *self) {
+  if (!build(self))
+    return fail("Out of memory: the model's arena takes %lld bytes.",
+                (long long)self->model->arena_bytes);
+  if (!self->model->next) return 0;
+  if (!(self->next = new_instance())) return -1;
+  self->next->model = self->model->next;
+  return build_all(self->next);
+}
+
+instance *instance_load(const char *library, metadata meta, int device_type) {
+  if (check_device(meta, device_type)) return NULL;
+  instance *self = new_instance();
+  if (!self) return NULL;
   self->meta = meta;
-  if (open_library(self, library)) {
-    instance_release(self);
-    return NULL;
-  }
-  if (!build(self)) {
-    fail("Out of memory: the model's arena takes %lld bytes.", (long long)self->model->arena_bytes);
+  if (open_library(self, library) || build_all(self)) {
     instance_release(self);
     return NULL;
   }
@@ -134,6 +147,8 @@ void instance_retain(instance *self) { self->references++; }
 
 void instance_release(instance *self) {
   if (--self->references) return;
+  if (self->next) instance_release(self->next);
+  rows_free(&self->rows);
   void *blocks[] = {self->outputs, self->arguments, self->tensors, self->arena};
   for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
     if (blocks[i]) self->release_block(blocks[i]);
@@ -153,16 +168,26 @@ int32_t instance_step(const instance *self, int32_t number) {
   return condition && *(const unsigned char *)condition->data ? number + 1 : step->target;
 }
 
-int instance_run(instance *self, pool *pool) {
+instance *instance_next(instance *self, int64_t *at) {
+  if (self->model->rows) return rows_next(self, at);
+  return (*at)++ ? NULL : self;
+}
+
+static int run_plan(const instance *self, const pool *pool) {
   const neoc_model_t *model = self->model;
   int32_t step = 0, next = 0;
-  pool_enter(pool, model->error);
   while (next >= 0 && (step = next) < model->num_steps) next = instance_step(self, step);
+  if (next >= 0) return 0;
+  const char *text = pool_error(pool);
+  return fail("Kernel %s failed: %s", model->steps[step].name, text ? text : model->error());
+}
+
+int instance_run(instance *self, pool *pool) {
+  if (self->model->rows && rows_begin(self)) return -1;
+  pool_enter(pool, self->model->error);
+  int64_t at = 0;
   int code = 0;
-  if (next < 0) {
-    const char *text = pool_error(pool);
-    code = fail("Kernel %s failed: %s", model->steps[step].name, text ? text : model->error());
-  }
+  for (instance *plan; !code && (plan = instance_next(self, &at));) code = run_plan(plan, pool);
   pool_leave(pool);
   return code;
 }
@@ -181,17 +206,29 @@ int64_t tensor_elements(const neoc_tensor *tensor) {
   return elements;
 }
 
+int64_t instance_extent(const instance *self, const neoc_tensor *tensor, int axis) {
+  return self->model->rows && !axis ? self->rows.given : tensor->shape[axis];
+}
+
+int64_t instance_elements(const instance *self, const neoc_tensor *tensor) {
+  if (!self->model->rows) return tensor_elements(tensor);
+  return self->rows.given < 0 ? -1 : self->rows.given * tensor->shape[1];
+}
+
 size_t instance_bytes(const instance *self, const neoc_tensor *tensor) {
-  return buffer_bytes(&self->model->buffers[tensor->buffer]);
+  const neoc_buffer *buffer = &self->model->buffers[tensor->buffer];
+  if (!self->model->rows) return buffer_bytes(buffer);
+  return (size_t)(instance_elements(self, tensor) * buffer->bits / 8);
 }
 
 void *instance_data(const instance *self, const neoc_tensor *tensor) {
-  return self->tensors[tensor->buffer].data;
+  if (!self->model->rows) return self->tensors[tensor->buffer].data;
+  return tensor == self->model->inputs ? self->rows.input.data : self->rows.output.data;
 }
 
-/* Every buffer inside the input's bytes is a view of it, and moves along. */
-void instance_place(instance *self, const neoc_tensor *input, void *data) {
-  const neoc_buffer *moved = &self->model->buffers[input->buffer];
+/* Every buffer inside the tensor's bytes is a view of it, and moves along. */
+void instance_place(instance *self, const neoc_tensor *tensor, void *data) {
+  const neoc_buffer *moved = &self->model->buffers[tensor->buffer];
   int64_t end = moved->offset + (int64_t)buffer_bytes(moved);
   for (int i = 0; i < self->model->num_buffers; i++) {
     const neoc_buffer *buffer = &self->model->buffers[i];

@@ -6,13 +6,16 @@
  *
  * but for jumps, which are all that branches and loops need. Every buffer is either a slice of one
  * arena or a slice of the constants inside compiled.so.
+ *
+ * A model for any number of rows has several plans, each for a number of its own, which share the
+ * constants: the rows are cut into blocks, and a block may have more room than rows are left.
  */
 #ifndef NEOC_MODEL_H_
 #define NEOC_MODEL_H_
 
 #include <stdint.h>
 
-enum { NEOC_MODEL_VERSION = 2 };
+enum { NEOC_MODEL_VERSION = 3 };
 
 /* Where a buffer lives, and how its base is aligned. Offsets are multiples of NEOC_ALIGNMENT, of
  * buffers that are parts of others those of a vector of the CPU. */
@@ -57,7 +60,7 @@ typedef int (*neoc_launch)(neoc_lambda lambda, void *closure, int tasks);
 typedef void *(*neoc_allocate)(int device_type, int device_id, uint64_t bytes, int code, int bits);
 typedef int (*neoc_release)(int device_type, int device_id, void *data);
 
-typedef struct {
+typedef struct neoc_model {
   int32_t version; /* NEOC_MODEL_VERSION */
   int32_t num_inputs, num_outputs, num_buffers, num_steps;
   const neoc_tensor *inputs, *outputs;
@@ -70,6 +73,10 @@ typedef struct {
   const char *(*error)(void); /* the calling thread's last kernel error; never NULL */
   const char *features;       /* what the CPU must have, as /proc/cpuinfo spells it,
                                  separated by spaces; NULL or "" for nothing special */
+  /* Of a model for any number of rows, which has one input and one output, of two dimensions. */
+  int64_t rows; /* this plan's, of all but the first a multiple of 16; 0: the shapes are fixed */
+  double cost;  /* of a run of this plan, beside that of the others */
+  const struct neoc_model *next; /* the plan for the next larger number of rows */
 } neoc_model_t;
 
 /* What loops do between kernels, called like these. copy: from, to. store: a row, its number, all

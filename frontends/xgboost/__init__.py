@@ -9,27 +9,50 @@ from dataclasses import replace
 from pathlib import Path
 
 import onnx
+import tvm
 
 from frontends import onnx as hub
-from frontends.model import DataInputConfig, Known, Model, ModelError
+from frontends.model import (
+    BLOCKS,
+    DataInputConfig,
+    Known,
+    Model,
+    ModelError,
+    Signature,
+    Tensor,
+    more_rows,
+)
 from frontends.xgboost import booster, document, graph
 
 
 def load(path: Path, config: DataInputConfig | None) -> Model:
     """Raises ModelError."""
     read = booster.of(document.read(path.read_bytes()))
-    shape = _shape(config, read.features)
+    _check(config, read.features)
     made = path.with_name(f"{path.name}.onnx")
     onnx.save(graph.model(read), made)
-    model = hub.load(made, {graph.INPUT: shape})
-    derived = None if config else f'{{"{graph.INPUT}": [{shape[0]}, {shape[1]}]}}'
-    return replace(model, derived=derived, framework_version=read.version)
+    models = {rows: hub.load(made, {graph.INPUT: (rows, read.features)}) for rows in BLOCKS}
+    first = models[BLOCKS[0]]
+    functions = {"main": first.module["main"]}
+    functions |= {more_rows(rows): models[rows].module["main"] for rows in BLOCKS[1:]}
+    inputs, outputs = first.signature.inputs, first.signature.outputs
+    return replace(
+        first,
+        module=tvm.IRModule(functions),
+        signature=Signature(tuple(map(_any_rows, inputs)), tuple(map(_any_rows, outputs))),
+        derived=None if config else f'{{"{graph.INPUT}": [-1, {read.features}]}}',
+        framework_version=read.version,
+    )
 
 
-def _shape(config: DataInputConfig | None, features: int) -> tuple[int, int]:
-    """Rows and features."""
+def _any_rows(tensor: Tensor) -> Tensor:
+    return replace(tensor, shape=(-1, *tensor.shape[1:]))
+
+
+def _check(config: DataInputConfig | None, features: int) -> None:
+    """The rows are free, whatever it says of them."""
     if not config:
-        return 1, features
+        return
     shapes = list(config.values() if isinstance(config, dict) else config)
     names = list(config) if isinstance(config, dict) else [graph.INPUT]
     if names != [graph.INPUT] or len(shapes) != 1:
@@ -46,4 +69,3 @@ def _shape(config: DataInputConfig | None, features: int) -> tuple[int, int]:
             f"InputConfiguration: the model has {features} features, but {graph.INPUT} is given "
             f"with {shape[1]}."
         )
-    return (shape[0] if shape[0] > 0 else 1), features

@@ -18,8 +18,9 @@ def test_a_booster_is_a_network_of_so_many_rows(
     monkeypatch.setattr(models, "cache_folder", lambda: tmp_path / "models")
     net = forests.network("nfl_qbr-100")
     assert net.feed["data"].shape == (100, 6)
-    assert net.path.stem == net.name == "nfl_qbr-100"
-    assert net.path.with_suffix(".ubj").read_bytes() == booster.read_bytes()
+    assert net.name == "nfl_qbr-100"
+    assert net.booster == net.path.with_suffix(".ubj") == tmp_path / "forests" / "nfl_qbr.ubj"
+    assert net.booster.read_bytes() == booster.read_bytes()
     onnx.checker.check_model(onnx.load(net.path))
 
 

@@ -61,6 +61,12 @@ def affine(make_artifact: Artifact) -> Path:
 
 
 @pytest.fixture(scope="session")
+def rows(make_artifact: Artifact) -> Path:
+    """data float32 (any, 3) -> count (any, 2): missing numbers, and the rows of the plan."""
+    return make_artifact("rows")
+
+
+@pytest.fixture(scope="session")
 def times(make_artifact: Artifact) -> Path:
     """a float32 (2, 3), b int32 () -> product = a b."""
     return make_artifact("times")

@@ -97,7 +97,7 @@ def test_a_library_that_is_no_model_is_refused(affine: Path, tmp_path: Path) -> 
 
 def test_the_version_is_checked(affine: Path, make_artifact: Artifact) -> None:
     text = create(affine, make_artifact("affine", VERSION="9"))
-    assert "has model version 9, but this libdlr.so reads version 2" in text
+    assert "has model version 9, but this libdlr.so reads version 3" in text
 
 
 def test_the_cpu_is_checked(affine: Path, make_artifact: Artifact) -> None:
@@ -306,6 +306,30 @@ def test_the_whole_abi_under_the_address_sanitizer(
 
 
 @needs_gcc
+def test_any_number_of_rows_under_the_address_sanitizer(rows: Path, tmp_path: Path) -> None:
+    program = [NATIVE / "rows_test.c", *ABI[1:]]
+    output_of([compile_c(["gcc"], tmp_path / "rows", program, *ADDRESS), rows])
+
+
+ANY_ROWS = """
+import sys
+import numpy as np
+from dlr import DLRModel
+model = DLRModel(sys.argv[1], "cpu")
+for rows in (1, 7, 1000, 2):
+    x = np.full((rows, 3), np.nan, "float32")
+    x[:, 0] = 1
+    (got,) = model.run(x)
+    (few,) = model.run({"data": x[:, :1].copy()})
+    assert got.shape == few.shape == (rows, 2) and (got[:, 0] == 2).all() and (few == got).all()
+"""
+
+
+def test_the_stock_client_gives_any_number_of_rows(rows: Path, dlr_python: Path) -> None:
+    output_of([dlr_python, "-I", "-W", "ignore", "-c", ANY_ROWS, rows])
+
+
+@needs_gcc
 def test_the_pool_under_the_thread_sanitizer(tmp_path: Path) -> None:
     # gcc warns that this sanitizer does not model fences: the pool's only order sleeping.
     output_of([compile_c(["gcc"], tmp_path / "pool", POOL, "-fsanitize=thread", "-Wno-tsan")])
@@ -342,37 +366,39 @@ static const neoc_buffer buffers[] = {{NEOC_ARENA, 2, 32, 0, 3072},
                                       {NEOC_ARENA, 2, 32, 12288, LENGTH}};
 static const int32_t arguments[] = {0, 1};
 static const neoc_step step = {__tvm_ffi_rows, "rows", 0, 2, 0};
-const neoc_model_t neoc_model = {2, 1, 1, 2, 1, &data, &out, buffers, &step, arguments, 24576,
-                                 neoc_constants, neoc_bind, neoc_error, 0};
+const neoc_model_t neoc_model = {3, 1, 1, 2, 1, &data, &out, buffers, &step, arguments, 24576,
+                                 neoc_constants, neoc_bind, neoc_error, 0, 0, 0, 0};
 """
 
 
 @pytest.fixture(scope="module")
-def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def doubled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tvm") / "rows.o"
     output_of([sys.executable, "-W", "ignore", "-c", TVM, path])
     return path
 
 
-def link_rows(rows: Path, zig: str, folder: Path, length: int) -> Path:
+def link_rows(doubled: Path, zig: str, folder: Path, length: int) -> Path:
     (folder / "empty").touch()
     plan = ROWS_PLAN.replace("LENGTH", str(length))
-    build.link_model([rows], plan, folder / "empty", zig, folder)
+    build.link_model([doubled], plan, folder / "empty", zig, folder)
     build.link_runtime(zig, folder)
     return folder
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_a_parallel_kernel_of_tvm_runs(rows: Path, zig: str, tmp_path: Path, threads: int) -> None:
+def test_a_parallel_kernel_of_tvm_runs(
+    doubled: Path, zig: str, tmp_path: Path, threads: int
+) -> None:
     data = np.random.default_rng(0).random((64, 48), np.float32)
-    with Session(link_rows(rows, zig, tmp_path, 3072)) as session:
+    with Session(link_rows(doubled, zig, tmp_path, 3072)) as session:
         session.set_threads(threads)
         for _ in range(20):
             np.testing.assert_array_equal(session.run({"data": data})["out"], data * 2 + 1)
 
 
-def test_what_a_kernel_of_tvm_refuses_is_told(rows: Path, zig: str, tmp_path: Path) -> None:
+def test_what_a_kernel_of_tvm_refuses_is_told(doubled: Path, zig: str, tmp_path: Path) -> None:
     data = np.zeros((64, 48), np.float32)
-    with Session(link_rows(rows, zig, tmp_path, 3071)) as session:
+    with Session(link_rows(doubled, zig, tmp_path, 3071)) as session:
         with pytest.raises(RuntimeFault, match=r"^Kernel rows failed: ValueError: .*3072"):
             session.run({"data": data})

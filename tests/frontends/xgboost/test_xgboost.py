@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import frontends
-from compiler import codegen, pipeline
+from compiler import assemble, codegen, pipeline, plan
+from compiler.abi import Session
 from frontends.model import DataInputConfig, ModelError, Tensor
 from frontends.xgboost import load
-from tests.compiler.kernels.harness import NARROW, Machine
+from tests.compiler.kernels.harness import NARROW
 from tests.frontends.xgboost.files import case
 
 NAME = "3.2_cat.model"
@@ -21,20 +21,35 @@ def written(folder: Path, name: str = NAME) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", [NAME, "3.2_multi-softmax_gblinear.pkl"])
-def test_what_is_compiled_says_what_xgboost_says(tmp_path: Path, name: str) -> None:
-    _, x, y = case(name)
-    model = load(written(tmp_path, name), {"data": (len(x), -1)})
+def compiled(folder: Path, name: str) -> Path:
+    model = load(written(folder, name), None)
     lowered = pipeline.schedule(pipeline.lower(model.module, NARROW), NARROW)
-    (got,) = Machine(lowered, codegen.build(lowered.kernels, NARROW))([x])
-    np.testing.assert_allclose(got[:, 0], y, rtol=1e-6, atol=1e-6 * abs(y).max())
+    objects = codegen.compile_kernels(lowered.kernels, NARROW, folder)
+    program = plan.make(lowered, folder)
+    return assemble.link(objects, program, model.signature, NARROW, folder / "artifact")
 
 
-def test_one_row_where_nothing_is_said(tmp_path: Path) -> None:
-    model = frontends.load("XGBOOST", written(tmp_path), None)
-    assert model.signature.inputs == (Tensor("data", (1, 6), "float32"),)
-    assert model.signature.outputs == (Tensor("output", (1, 1), "float32"),)
-    assert model.derived == '{"data": [1, 6]}'
+@pytest.mark.parametrize(
+    "name", [NAME, "3.2_multi-softmax_gblinear.pkl", "3.2_multi-softprob_gbtree.json"]
+)
+def test_any_number_of_rows_has_what_xgboost_says(tmp_path: Path, name: str) -> None:
+    _, x, y = case(name)
+    many = np.resize(x, (2300, x.shape[1]))
+    with Session(compiled(tmp_path, name)) as session:
+        whole = session.run({"data": many})["output"]
+        for rows in (1, 2, len(x), 33, 130, 1000):
+            got = session.run({"data": many[:rows]})["output"]
+            assert got.tobytes() == whole[:rows].tobytes()
+    first = whole[: len(x)].reshape(y.shape)
+    np.testing.assert_allclose(first, y, rtol=1e-6, atol=1e-6 * abs(y).max())
+
+
+@pytest.mark.parametrize("config", [None, {"data": (5, 6)}, [(-1, -1)]])
+def test_rows_are_free(tmp_path: Path, config: DataInputConfig | None) -> None:
+    model = load(written(tmp_path), config)
+    assert model.signature.inputs == (Tensor("data", (-1, 6), "float32"),)
+    assert model.signature.outputs == (Tensor("output", (-1, 1), "float32"),)
+    assert model.derived == (None if config else '{"data": [-1, 6]}')
     assert model.framework_version == "3.2.0"
     assert model.oracle.is_file()
 
