@@ -40,7 +40,8 @@ def compile(request: CompileRequest, workdir: Path) -> Artifact:
     folder = workdir / "model"
     archive.unpack(source, folder)
     progress.phase("frontend")
-    model = frontends.load(request.framework, folder, request.data_input_config)
+    options = request.compiler_options
+    model = frontends.load(request.framework, folder, request.data_input_config, options)
     progress.phase("lower")
     graph = pipeline.lower(model.module, profile)
     progress.phase("tune")
@@ -67,7 +68,7 @@ def compile(request: CompileRequest, workdir: Path) -> Artifact:
         warnings=[
             *assemble.warnings(profile),
             *verify.warnings(parity),
-            *targets.ignored(request.compiler_options),
+            *targets.ignored(options, frontends.OPTIONS.get(request.framework, ())),
         ],
     )
     artifact = package.pack(assemble.members(library, folder), manifest, workdir / Path(uri).name)

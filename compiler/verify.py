@@ -17,7 +17,7 @@ import onnxruntime
 
 from compiler import abi
 from compiler.errors import ServerError
-from frontends.model import BLOCKS, Model, Signature, Tensor, cut
+from frontends.model import BLOCKS, Model, Reference, Signature, Tensor, cut
 from frontends.onnx import members
 
 RUNS = 3
@@ -247,13 +247,12 @@ def _scale(array: Array) -> float:
     return float(np.abs(array[np.isfinite(array)]).max(initial=0.0))
 
 
-Reference = Callable[[Arrays], list[Array]]
-
-
-def _oracle(model: Model) -> tuple[str, Reference]:
-    """ONNX Runtime, or the standard's own evaluator where that cannot load the model, or take its
-    tensors.
+def _oracle(model: Model) -> Reference:
+    """The model's own framework; else ONNX Runtime, or the standard's own evaluator where that
+    cannot load the model, or take its tensors.
     """
+    if model.reference:
+        return model.reference
     path = model.oracle
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
@@ -266,12 +265,17 @@ def _oracle(model: Model) -> tuple[str, Reference]:
         )
     except Exception:  # its exceptions have no common class; what it cannot load the evaluator may
         evaluator = onnx.reference.ReferenceEvaluator(onnx.load(path))
-        return f"onnx reference {onnx.__version__}", lambda inputs: _flat(
-            evaluator.run(None, grouped(evaluator.input_names, inputs))
+        return Reference(
+            f"onnx reference {onnx.__version__}",
+            lambda runs: [
+                _flat(evaluator.run(None, grouped(evaluator.input_names, inputs)))
+                for inputs in runs
+            ],
         )
     names = [i.name for i in session.get_inputs()]
-    return f"onnxruntime {onnxruntime.__version__}", lambda inputs: _flat(
-        session.run(None, grouped(names, inputs))
+    return Reference(
+        f"onnxruntime {onnxruntime.__version__}",
+        lambda runs: [_flat(session.run(None, grouped(names, inputs))) for inputs in runs],
     )
 
 
@@ -290,22 +294,26 @@ def _flat(outputs: Iterable[Any]) -> list[Array]:
 
 
 def _answers(model: Model) -> Answers:
-    oracle, reference = _oracle(model)
+    reference = _oracle(model)
     names = [t.name for t in model.signature.own]
 
-    def outputs(inputs: Arrays) -> Arrays:
-        made = reference({**inputs, **model.constants})
-        return dict(zip(names, map(np.asarray, made), strict=True))
+    def outputs(runs: Sequence[Arrays]) -> list[Arrays]:
+        made = reference.answers([{**inputs, **model.constants} for inputs in runs])
+        return [dict(zip(names, map(np.asarray, m), strict=True)) for m in made]
 
-    return Answers(oracle, [_answer(outputs, model, seed) for seed in range(RUNS)], outputs)
+    return Answers(reference.name, _runs(outputs, model), lambda inputs: outputs([inputs])[0])
 
 
-def _answer(outputs: Callable[[Arrays], Arrays], model: Model, seed: int) -> tuple[Arrays, Arrays]:
+def _runs(
+    outputs: Callable[[Sequence[Arrays]], list[Arrays]], model: Model
+) -> list[tuple[Arrays, Arrays]]:
     """Inputs that the framework accepts, and its outputs."""
     for limit in INTEGERS:
-        inputs = {t.name: sample(t, seed, limit) for t in model.signature.inputs}
+        runs: list[Arrays] = [
+            {t.name: sample(t, seed, limit) for t in model.signature.inputs} for seed in range(RUNS)
+        ]
         try:
-            return inputs, outputs(inputs)
+            return list(zip(runs, outputs(runs), strict=True))
         except Exception as error:  # an index out of some table's range, if the next one works
             failure = error
     raise ServerError(

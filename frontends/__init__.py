@@ -4,13 +4,14 @@
 DataInputConfig give a `Model`. `FRONTENDS` knows every framework of the API.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from frontends import archive, inputs, onnx, xgboost
-from frontends.model import DataInputConfig, Model, ModelError
+from frontends import archive, inputs, onnx, pytorch, xgboost
+from frontends.model import Model, ModelError
 
-Loader = Callable[[Path, DataInputConfig | None], Model]
+# Of a path, DataInputConfig, and the CompilerOptions that the framework has, by name.
+Loader = Callable[..., Model]
 
 
 # None: known to the API, and not read here yet.
@@ -19,15 +20,20 @@ FRONTENDS: dict[str, Loader | None] = {
     "KERAS": None,
     "MXNET": None,
     "ONNX": onnx.load,
-    "PYTORCH": None,
+    "PYTORCH": pytorch.load,
     "XGBOOST": xgboost.load,
     "TFLITE": None,
     "DARKNET": None,
     "SKLEARN": None,
 }
 
+# CompilerOptions of the API that a framework's models are read by.
+OPTIONS: dict[str, tuple[str, ...]] = {"PYTORCH": ("dtype",)}
 
-def load(framework: str, path: Path, inputs_text: str | None) -> Model:
+
+def load(
+    framework: str, path: Path, inputs_text: str | None, options: Mapping[str, object] | None = None
+) -> Model:
     """Load the model at `path`, a file or the folder it was unpacked into. Raises ModelError."""
     if framework.upper() not in FRONTENDS:
         raise ModelError(f"Framework '{framework}' is unknown; known are {', '.join(FRONTENDS)}")
@@ -39,4 +45,5 @@ def load(framework: str, path: Path, inputs_text: str | None) -> Model:
         )
     config = inputs.parse(inputs_text)
     model = archive.find_model(framework.upper(), path) if path.is_dir() else path
-    return loader(model, config)
+    chosen = {n: v for n, v in (options or {}).items() if n in OPTIONS.get(framework.upper(), ())}
+    return loader(model, config, **chosen)

@@ -3,7 +3,7 @@
 A front end raises `ModelError` for anything that is wrong with the client's model or input shapes.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,13 +97,21 @@ def _is_shape(name: str, names: Collection[str]) -> bool:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """The model's own framework. answers: the inputs of several runs -> the outputs of each."""
+
+    name: str
+    answers: Callable[[Sequence[Mapping[str, Array]]], list[list[Array]]]
+
+
+@dataclass(frozen=True)
 class Model:
     """A loaded model. `module["main"]` takes the inputs in order and returns a tuple, always. Where
     the rows are free it is there for several numbers of them, see `entries`.
 
     `oracle` is an ONNX file with the same inputs and outputs, which ONNX Runtime can run.
     `constants` are inputs of the oracle that the module knows. `derived` is the DataInputConfig as
-    JSON text when the client gave none.
+    JSON text when the client gave none. `reference` judges where there is one, else the oracle.
     """
 
     module: tvm.IRModule
@@ -113,3 +121,4 @@ class Model:
     framework_version: str
     warnings: tuple[str, ...] = ()
     constants: Mapping[str, Array] = field(default_factory=dict)
+    reference: Reference | None = None

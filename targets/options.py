@@ -1,6 +1,6 @@
 """CompilerOptions that change a profile. What has no meaning for a CPU is named, not refused."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from targets.isa import AVX2, AVX512, Isa
@@ -35,10 +35,10 @@ def tailored(profile: Profile, options: Mapping[str, object]) -> Profile:
     return replace(profile, llvm={**profile.llvm, "mcpu": mcpu}, isa=CPUS[mcpu])
 
 
-def ignored(options: Mapping[str, object]) -> list[str]:
-    """A warning for each option that has no meaning here."""
+def ignored(options: Mapping[str, object], read: Collection[str] = ()) -> list[str]:
+    """A warning for each option that has no meaning here. read: those that the front end has."""
     return [
         f"CompilerOptions {name} has no effect on a CPU target and was ignored."
         for name in options
-        if name not in ("mcpu", "mattr")
+        if name not in ("mcpu", "mattr", *read)
     ]

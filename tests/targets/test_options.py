@@ -26,3 +26,4 @@ def test_options_of_other_devices_are_named() -> None:
     assert targets.ignored({"mcpu": "haswell", "gpu-code": "sm_70"}) == [
         "CompilerOptions gpu-code has no effect on a CPU target and was ignored."
     ]
+    assert not targets.ignored({"dtype": "int64"}, ("dtype",))

@@ -1,0 +1,269 @@
+"""TorchScript and ExportedProgram as ONNX, and torch's own answers: a process of its own.
+
+    python -P export.py FOLDER
+
+FOLDER/job.json says what to do, FOLDER/said.json what came of it. The process is run by this file's
+path, for the package around it would bring TVM along. A model may run code when it is loaded: by
+then there is no network, and no file can be read or written but those named here.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import struct
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+# numpy and torch start threads, which a confinement leaves out: both are imported after it.
+OPSET = 20  # the newest that torch's exporter of TorchScript knows
+WHOLE = {
+    "Long": "int64", "Int": "int32", "Short": "int16", "Char": "int8", "Byte": "uint8",
+    "Bool": "bool",
+}  # fmt: skip
+# Of an input of the file: its shape, None where it tells none, -1 for a size that it leaves open;
+# and its type, None where it tells none.
+Told = tuple[list[int] | None, str | None]
+
+
+class Refused(Exception):
+    """What was given does not fit the model."""
+
+
+# --- what the process may do
+
+MEMORY = 0.75  # of the machine's
+FILES = 256
+CLONE_NEWUSER, CLONE_NEWNET, PR_SET_NO_NEW_PRIVS = 0x10000000, 0x40000000, 38
+CREATE_RULESET, ADD_RULE, RESTRICT_SELF, PATH_BENEATH = 444, 445, 446, 1  # <linux/landlock.h>
+EXECUTE, WRITE_FILE, READ_FILE, READ_DIR, EVERY = 1, 2, 4, 8, (1 << 14) - 1
+OF_FILES = EXECUTE | WRITE_FILE | READ_FILE
+PLAIN = EVERY & ~(0b1111 << 9 | 1 << 6)  # no links, devices, sockets or pipes are made
+SYSTEM = (
+    "/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/sys/devices/system",
+    "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/dev/null", "/dev/urandom",
+)  # fmt: skip
+
+
+def bound(model: Path) -> None:
+    """Memory, and the number and size of files."""
+    pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    largest = (1 << 30) + 4 * model.stat().st_size
+    for kind, limit in (
+        (resource.RLIMIT_DATA, int(MEMORY * pages)),
+        (resource.RLIMIT_FSIZE, largest),
+        (resource.RLIMIT_NOFILE, FILES),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(kind, (limit, limit))
+
+
+def confine(folder: Path, model: Path) -> list[str]:
+    """No network and no foreign files from here on. Returns what the kernel does not let one
+    forbid.
+    """
+    libc = ctypes.CDLL(None)
+    free = [] if libc.unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0 else ["the network"]
+    readable = [*SYSTEM, sys.prefix, sys.base_prefix, *sys.path, str(model)]
+    allowed = {path: EXECUTE | READ_FILE | READ_DIR for path in readable if os.path.exists(path)}
+    allowed |= {str(folder): PLAIN, "/dev/null": OF_FILES}
+    ruleset = libc.syscall(CREATE_RULESET, struct.pack("Q", EVERY), 8, 0)
+    if ruleset < 0:
+        return [*free, "other files"]
+    for path, access in allowed.items():
+        place = os.open(path, os.O_PATH)
+        access &= EVERY if os.path.isdir(path) else OF_FILES
+        libc.syscall(ADD_RULE, ruleset, PATH_BENEATH, struct.pack("=Qi", access, place), 0)
+        os.close(place)
+    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    return free if libc.syscall(RESTRICT_SELF, ruleset, 0) == 0 else [*free, "other files"]
+
+
+# --- the two kinds of programs
+
+
+class Script:
+    """A TorchScript archive, as Neo takes it: on the CPU, in single precision, for inference."""
+
+    def __init__(self, path: str) -> None:
+        import torch
+
+        loaded = torch.jit.load(path, map_location="cpu", _restore_shapes=True)
+        self._module = loaded.float().eval()
+        for parameter in loaded.parameters():
+            parameter.requires_grad_(False)
+        arguments = loaded.forward.schema.arguments[1:]
+        self.least = sum(not a.has_default_value() for a in arguments)
+        self.told: list[Told] = []
+        for argument, value in zip(arguments, list(loaded.graph.inputs())[1:], strict=True):
+            if str(argument.type) not in ("Tensor", "Optional[Tensor]"):
+                if argument.has_default_value():
+                    break  # it keeps that, and so do all behind it
+                raise Refused(f"forward() takes {argument.name}, no tensor but {argument.type}")
+            self.told.append(self._told(value.type()))
+
+    @staticmethod
+    def _told(kind: Any) -> Told:
+        if kind.kind() != "TensorType" or kind.scalarType() is None:
+            return None, None
+        return kind.sizes(), WHOLE.get(kind.scalarType(), "float32")
+
+    def __call__(self, inputs: list[Any]) -> list[Any]:
+        return leaves(self._module(*inputs))
+
+    def export(self, inputs: list[Any], place: Path, names: Mapping[str, list[str]]) -> None:
+        import torch
+
+        class Flat(torch.nn.Module):
+            """Its tensors alone, each one of its own: two outputs may be one, or be an input."""
+
+            def __init__(self, module: Any) -> None:
+                super().__init__()
+                self.module = module
+
+            def forward(self, *given: Any) -> tuple[Any, ...]:
+                return tuple(leaf.clone() for leaf in leaves(self.module(*given)))
+
+        # What is scripted stays: a trace records the call of it.
+        traced = torch.jit.trace(Flat(self._module).eval(), tuple(inputs), check_trace=False)
+        torch.onnx.export(
+            traced, tuple(inputs), str(place), dynamo=False, opset_version=OPSET, **names
+        )
+
+
+class Program:
+    """A file of torch.export."""
+
+    def __init__(self, path: str) -> None:
+        import torch
+
+        self._program = torch.export.load(path)
+        self._module = self._program.module()
+        wanted = self._program.graph_signature.user_inputs
+        nodes = {n.name: n.meta["val"] for n in self._program.graph.nodes if n.op == "placeholder"}
+        if constant := [n for n in wanted if not isinstance(nodes.get(n), torch.Tensor)]:
+            raise Refused(f"forward() takes {constant[0]}, no tensor")
+        self.told: list[Told] = [
+            (
+                [d if isinstance(d, int) else -1 for d in nodes[n].shape],
+                str(nodes[n].dtype).removeprefix("torch."),
+            )
+            for n in wanted
+        ]
+        self.least = len(self.told)
+
+    def __call__(self, inputs: list[Any]) -> list[Any]:
+        from torch.utils import _pytree
+
+        positional, named = _pytree.tree_unflatten(inputs, self._program.call_spec.in_spec)
+        return leaves(self._module(*positional, **named))
+
+    def export(self, inputs: list[Any], place: Path, names: Mapping[str, list[str]]) -> None:
+        import torch
+
+        torch.onnx.export(self._program, f=str(place), dynamo=True, verbose=False, **names)
+
+
+KINDS: dict[str, Callable[[str], Script | Program]] = {"script": Script, "program": Program}
+
+
+def leaves(made: Any) -> list[Any]:
+    """The tensors of nested tuples, lists and dictionaries."""
+    from torch.utils import _pytree
+
+    return [leaf for leaf in _pytree.tree_leaves(made) if hasattr(leaf, "dtype")]
+
+
+# --- the two things to do
+
+
+def export(program: Script | Program, folder: Path, job: Mapping[str, Any]) -> dict[str, Any]:
+    """FOLDER/model.onnx. job: `names` and `given`, a shape or a value each, or none; `dtype`."""
+    import torch
+
+    told = program.told
+    given = job["given"]
+    if given is None:
+        given = [{"shape": shape} for shape, _ in told[: program.least]]
+        if bad := [n for n, g in enumerate(given) if not g["shape"] or -1 in g["shape"]]:
+            return {"open": f"input {bad[0]} having no fixed shape in the file"}
+    if not program.least <= len(given) <= len(told):
+        raise Refused(f"DataInputConfig gives {len(given)} inputs; forward() takes {len(told)}")
+    names = job["names"] or [f"input{n}" for n in range(len(given))]
+    kinds = [job["dtype"] or kind or "float32" for _, kind in told]
+    examples = [_example(g, kind) for g, kind in zip(given, kinds, strict=False)]
+    inputs = [torch.from_numpy(a) for a in examples]
+    count = len(program(inputs))
+    outputs = [f"output_{n}" for n in range(count)]
+    program.export(inputs, folder / "model.onnx", {"input_names": names, "output_names": outputs})
+    return {
+        "names": names,
+        "shapes": [list(a.shape) for a in examples],
+        "torch": torch.__version__.split("+")[0],
+    }
+
+
+def _example(given: Mapping[str, Any], kind: str) -> Any:
+    """Positions in a table begin with 0; random numbers are in no one's way."""
+    import numpy as np
+
+    if "value" in given:
+        return np.asarray(given["value"], kind)
+    if kind.startswith("float"):
+        return np.random.default_rng(0).random(given["shape"]).astype(kind)
+    return np.zeros(given["shape"], kind)
+
+
+def answer(program: Script | Program, folder: Path, job: Mapping[str, Any]) -> dict[str, Any]:
+    """FOLDER/given.npz -> FOLDER/answers.npz: arrays `<run> <place>`."""
+    import numpy as np
+    import torch
+
+    with np.load(folder / "given.npz") as given, torch.inference_mode():
+        runs = [
+            program([torch.from_numpy(given[f"{run} {n}"]) for n in range(job["inputs"])])
+            for run in range(job["runs"])
+        ]
+    np.savez(folder / "answers.npz", **dict(_numbered(runs)))
+    return {"outputs": len(runs[0])}
+
+
+def _numbered(runs: list[list[Any]]) -> Iterable[tuple[str, Any]]:
+    for run, outputs in enumerate(runs):
+        for n, output in enumerate(outputs):
+            yield f"{run} {n}", output.detach().numpy()
+
+
+STEPS = {"export": export, "answer": answer}
+
+
+def main(folder: Path) -> None:
+    job = json.loads((folder / "job.json").read_text())
+    model = Path(job["model"])
+    bound(model)
+    said: dict[str, Any] = {"free": confine(folder, model), "failed": "load"}
+    warnings.simplefilter("ignore")  # the exporter of TorchScript is called the old one
+    try:
+        program = KINDS[job["kind"]](str(model))
+        said["failed"] = job["step"]
+        said |= STEPS[job["step"]](program, folder, job)
+        del said["failed"]
+    except Exception as error:  # whatever torch raises
+        said["why"] = _told_by(error)
+    (folder / "said.json").write_text(json.dumps(said))
+
+
+def _told_by(error: Exception) -> str:
+    """The line that says it: of TorchScript's interpreter the last, of others the first."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+    told = lines[-1] if "TorchScript interpreter" in lines[0] else lines[0]
+    return told[:400] if isinstance(error, Refused) else f"{type(error).__name__}: {told[:400]}"
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
