@@ -27,9 +27,9 @@ from frontends.model import (
     shape_name,
 )
 from frontends.onnx import graph as graphs
-from frontends.onnx import padded
 from frontends.onnx.builder import Builder, Value, dtype, shape
 from frontends.onnx.convert import Converter, Scope
+from frontends.onnx.padded import value as padded
 
 CANNOT_LOAD = (
     "Framework cannot load ONNX model. Please make sure the framework you select is correct."

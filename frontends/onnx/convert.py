@@ -21,6 +21,7 @@ from frontends.onnx.fold import fold, foldable
 from frontends.onnx.graph import NARROW, WIDE, Array, Node
 from frontends.onnx.ops.quantized import dequantize
 from frontends.onnx.ops.refused import REASONS
+from frontends.onnx.padded.value import Operator
 
 MAX_ELEMENTS = 2**31 - 1  # kernels index with 32-bit integers
 
@@ -139,7 +140,7 @@ class Converter:
         if (made := sizes.computed(self.builder, node, inputs, opsets, plain)) is not None:
             return made
         if padded.concerns(self.builder, node, inputs):
-            return padded.convert(padded.Operator(self.builder, node, plain), inputs)
+            return padded.convert(Operator(self.builder, node, plain), inputs)
         return plain(inputs)
 
     def _call(

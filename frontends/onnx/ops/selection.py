@@ -1,6 +1,6 @@
 """What is chosen of a tensor by its data: results of a size that is known at run time.
 
-They are as large as they may become, with their length beside them (see frontends/onnx/padded.py).
+They are as large as they may become, with their length beside them (see frontends/onnx/padded/).
 """
 
 import math
