@@ -7,7 +7,7 @@ DataInputConfig give a `Model`. `FRONTENDS` knows every framework of the API.
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from frontends import archive, inputs, onnx, pytorch, xgboost
+from frontends import archive, darknet, inputs, onnx, pytorch, xgboost
 from frontends.model import Model, ModelError
 
 # Of a path, DataInputConfig, and the CompilerOptions that the framework has, by name.
@@ -23,7 +23,7 @@ FRONTENDS: dict[str, Loader | None] = {
     "PYTORCH": pytorch.load,
     "XGBOOST": xgboost.load,
     "TFLITE": None,
-    "DARKNET": None,
+    "DARKNET": darknet.load,
     "SKLEARN": None,
 }
 

@@ -216,8 +216,10 @@ def _usual(suffixes: tuple[str, ...], word: str, model: str) -> Rule:
 
 
 def _darknet(listing: _Listing) -> Path:
-    _usual((".weights",), ".weights", "DarkNet")(listing)
-    return _usual((".cfg",), ".cfg", "DarkNet")(listing)
+    """The folder: a model is two files, wherever they lie."""
+    for suffix in (".weights", ".cfg"):
+        _usual((suffix,), suffix, "DarkNet")(listing)
+    return listing.folder
 
 
 def _xgboost(listing: _Listing) -> Path:

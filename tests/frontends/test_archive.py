@@ -221,7 +221,7 @@ def files(folder: Path, *names: str) -> Path:
         ("KERAS", ["m.h5"], "m.h5"),
         ("TFLITE", ["m.tflite", "labels.txt"], "m.tflite"),
         ("SKLEARN", ["m.joblib"], "m.joblib"),
-        ("DARKNET", ["y.cfg", "y.weights"], "y.cfg"),
+        ("DARKNET", ["a/y.cfg", "b/y.weights"], "."),
         ("XGBOOST", ["anything"], "anything"),
         ("XGBOOST", ["a", "b/xgboost-model-0"], "b/xgboost-model-0"),
         ("TENSORFLOW", ["x/saved_model.pb", "x/variables/v", "frozen.pb"], "x"),
