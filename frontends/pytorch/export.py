@@ -190,7 +190,7 @@ def export(program: Script | Program, folder: Path, job: Mapping[str, Any]) -> d
     given = job["given"]
     if given is None:
         given = [{"shape": shape} for shape, _ in told[: program.least]]
-        if bad := [n for n, g in enumerate(given) if not g["shape"] or -1 in g["shape"]]:
+        if bad := [n for n, g in enumerate(given) if g["shape"] is None or -1 in g["shape"]]:
             return {"open": f"input {bad[0]} having no fixed shape in the file"}
     if not program.least <= len(given) <= len(told):
         raise Refused(f"DataInputConfig gives {len(given)} inputs; forward() takes {len(told)}")
@@ -200,12 +200,31 @@ def export(program: Script | Program, folder: Path, job: Mapping[str, Any]) -> d
     inputs = [torch.from_numpy(a) for a in examples]
     count = len(program(inputs))
     outputs = [f"output_{n}" for n in range(count)]
-    program.export(inputs, folder / "model.onnx", {"input_names": names, "output_names": outputs})
+    place = folder / "model.onnx"
+    program.export(inputs, place, {"input_names": names, "output_names": outputs})
+    _complete(place, names, examples)
     return {
         "names": names,
         "shapes": [list(a.shape) for a in examples],
         "torch": torch.__version__.split("+")[0],
     }
+
+
+def _complete(place: Path, names: list[str], examples: list[Any]) -> None:
+    """An input that forward() does not read is left out by the exporter: clients give it still."""
+    import onnx
+
+    proto = onnx.load(place, load_external_data=False)
+    there = {i.name: i for i in proto.graph.input}
+    kinds = [onnx.helper.np_dtype_to_tensor_dtype(a.dtype) for a in examples]
+    made = [
+        there.get(name) or onnx.helper.make_tensor_value_info(name, kind, a.shape)
+        for name, kind, a in zip(names, kinds, examples, strict=True)
+    ]
+    if len(there) < len(made):
+        del proto.graph.input[:]
+        proto.graph.input.extend(made)
+        onnx.save(proto, place)
 
 
 def _example(given: Mapping[str, Any], kind: str) -> Any:

@@ -51,15 +51,37 @@ class Branch(nn.Module):
 
 
 class Table(nn.Module):
-    """Positions in a table of ten rows."""
+    """Positions in a table of ten rows, and an input that is not read."""
 
     def __init__(self) -> None:
         super().__init__()
         self.table = nn.Embedding(10, 6)
 
-    def forward(self, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, tokens: torch.Tensor, kinds: torch.Tensor, mask: torch.Tensor
+    ) -> torch.Tensor:
         made: torch.Tensor = self.table(tokens % 10) * mask[..., None]
         return made
+
+
+class Hostile(nn.Module):
+    """Scripted: as soon as it is loaded it reads a file of this machine."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found, self.training = torch.zeros(8), False
+
+    @torch.jit.export
+    def __getstate__(self) -> tuple[torch.Tensor, bool]:
+        return self.found, self.training
+
+    @torch.jit.export
+    def __setstate__(self, state: tuple[torch.Tensor, bool]) -> None:
+        self.found = torch.from_file("/etc/passwd", False, 8, dtype=torch.uint8)
+        self.training = state[1]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.found
 
 
 def main(folder: Path) -> None:
@@ -68,8 +90,9 @@ def main(folder: Path) -> None:
     traced = Traced().eval()
     keep(folder / "traced.pth", torch.jit.trace(traced, tuple(runs[0])), runs)
     keep(folder / "branch.pt", torch.jit.script(Branch().eval()), runs)
-    tokens = [[torch.randint(0, 99, (1, 5)), torch.randint(0, 2, (1, 5))] for _ in range(2)]
+    tokens = [[torch.randint(0, n, (1, 5)) for n in (99, 9, 2)] for _ in range(2)]
     keep(folder / "table.pth", torch.jit.trace(Table().eval(), tuple(tokens[0])), tokens)
+    torch.jit.script(Hostile().eval()).save(folder / "hostile.pt")
     torch.save(traced.state_dict(), folder / "weights.pth")
     torch.save(traced, folder / "module.pth")
     if importlib.util.find_spec("onnxscript"):
