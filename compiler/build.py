@@ -19,7 +19,7 @@ RUNTIME = Path(__file__).parent / "runtime"
 HEADER = RUNTIME / "dlr.h"
 
 LIBRARY_SOURCES = (
-    "cpus.c", "dlr.c", "error.c", "instance.c", "memory.c",
+    "checks.c", "cpus.c", "dlr.c", "error.c", "instance.c", "memory.c",
     "meta.c", "paths.c", "pool.c", "rows.c", "workspace.c",
 )  # fmt: skip
 C_FLAGS = ("-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC")
