@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
 
-.PHONY: demo test test-full lint figures clean
+.PHONY: demo test test-full lint figures references clean
 
 # Compiles a real network for this machine's CPU, runs it, and times it beside ONNX Runtime.
 demo: .venv/ready
@@ -28,6 +28,13 @@ lint: .venv/ready
 figures: .venv/ready
 	$(BIN)/pip install --disable-pip-version-check --quiet --editable '.[dev,benchmarks]'
 	PYTHONPATH=. $(BIN)/python -m benchmarks cpu
+
+# Answers that tests keep, made anew by MXNet itself, which needs a numpy of its own.
+references:
+	$(PYTHON) -m venv .cache/mxnet
+	.cache/mxnet/bin/pip install --quiet numpy==1.23.5 requests graphviz==0.8.4
+	.cache/mxnet/bin/pip install --quiet --no-deps mxnet==1.9.1
+	.cache/mxnet/bin/python -m tests.frontends.mxnet.references tests/frontends/mxnet/references.npz
 
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -7,7 +7,7 @@ DataInputConfig give a `Model`. `FRONTENDS` knows every framework of the API.
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from frontends import archive, darknet, inputs, onnx, pytorch, xgboost
+from frontends import archive, darknet, inputs, mxnet, onnx, pytorch, xgboost
 from frontends.model import Model, ModelError
 
 # Of a path, DataInputConfig, and the CompilerOptions that the framework has, by name.
@@ -18,7 +18,7 @@ Loader = Callable[..., Model]
 FRONTENDS: dict[str, Loader | None] = {
     "TENSORFLOW": None,
     "KERAS": None,
-    "MXNET": None,
+    "MXNET": mxnet.load,
     "ONNX": onnx.load,
     "PYTORCH": pytorch.load,
     "XGBOOST": xgboost.load,

@@ -40,6 +40,14 @@ COVERED_BY = {
     "benchmarks/fuzz/products.py": "tests/benchmarks/fuzz/test_draw.py",
     "benchmarks/fuzz/quantised.py": "tests/benchmarks/fuzz/test_draw.py",
     "benchmarks/fuzz/flow.py": "tests/benchmarks/fuzz/test_draw.py",
+    # Rows of operators: each is judged by MXNet's own answers.
+    "frontends/mxnet/ops/elementwise.py": "tests/frontends/mxnet/ops/test_ops.py",
+    "frontends/mxnet/ops/index.py": "tests/frontends/mxnet/ops/test_ops.py",
+    "frontends/mxnet/ops/norm.py": "tests/frontends/mxnet/ops/test_ops.py",
+    "frontends/mxnet/ops/recurrent.py": "tests/frontends/mxnet/ops/test_ops.py",
+    "frontends/mxnet/ops/reduce.py": "tests/frontends/mxnet/ops/test_ops.py",
+    "frontends/mxnet/ops/shape.py": "tests/frontends/mxnet/ops/test_ops.py",
+    "frontends/mxnet/ops/window.py": "tests/frontends/mxnet/ops/test_ops.py",
     # Parts of their neighbours, which every test of those goes through.
     "compiler/kernels/winograd_stages.py": "tests/compiler/kernels/test_winograd.py",
     "frontends/onnx/builder.py": "tests/frontends/onnx/test_convert.py",
