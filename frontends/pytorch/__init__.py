@@ -33,7 +33,7 @@ DTYPES = {"float": "float32", "float32": "float32", "int64": "int64", "long": "i
 
 def load(path: Path, config: DataInputConfig | None, dtype: object = None) -> Model:
     """dtype: of CompilerOptions, for all inputs. Raises ModelError."""
-    if dtype is not None and dtype not in DTYPES:
+    if dtype is not None and str(dtype) not in DTYPES:
         raise ModelError(f"CompilerOptions dtype {dtype!r} is none of {', '.join(DTYPES)}.")
     try:
         kind = kinds.kind(path)

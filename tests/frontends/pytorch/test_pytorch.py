@@ -87,6 +87,8 @@ def test_the_option_dtype(script: Path, exporter: Exporter) -> None:
     assert exporter.job["dtype"] == "int64"
     with pytest.raises(ModelError, match="dtype 'int8' is none of float, float32, int64, long"):
         pytorch.load(script, None, dtype="int8")
+    with pytest.raises(ModelError, match="is none of float"):
+        pytorch.load(script, None, dtype=["float"])
 
 
 @pytest.mark.parametrize(
