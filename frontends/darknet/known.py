@@ -55,7 +55,7 @@ LAYERS = {
     "sam": Kind(images.sam, "from activation"),
     "activation": Kind(images.activation, "activation"),
     "dropout": Kind(images.same),
-    "cost": Kind(images.same),
+    "cost": Kind(images.same, "scale"),
     "empty": Kind(images.same),
     "yolo": Kind(heads.yolo, "mask num classes scale_x_y new_coords", output=True),
     "region": Kind(heads.region, "num classes coords softmax background", "tree", output=True),
@@ -72,7 +72,7 @@ ALIASES = {
     "soft": "softmax",
     "silence": "empty",
 }
-NET = "width height channels inputs"
+NET = "width height channels inputs scale"
 # Of training, of the making of boxes, or of how Darknet itself runs: nothing to the answers here.
 IGNORED = set(
     """
