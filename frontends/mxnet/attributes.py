@@ -20,8 +20,8 @@ WITHOUT_EFFECT = frozenset(
     cudnn_algo_bwd_filter cudnn_algo_fwd_prec cudnn_algo_bwd_data_prec cudnn_algo_bwd_filter_prec
     cudnn_tensor_core cudnn_tensor_core_only ctx ctx_group lr_mult wd_mult force_mirroring
     mirror_stage num_args sparse_grad momentum grad_scale normalization ignore_label use_ignore
-    out_grad smooth_alpha valid_thresh min_calib_range max_calib_range input_dim num_filter_hint
-    sync ndev key num_weights
+    out_grad smooth_alpha valid_thresh min_calib_range max_calib_range input_dim
+    ndev key
     """.split()
 )
 MAX_CHARACTERS = 1 << 16

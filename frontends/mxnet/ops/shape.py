@@ -245,7 +245,7 @@ def flip(g: Graph, data: Value, *, axis: Ints) -> Value:
     return g("Slice", data, [-1] * count, [-(1 << 31)] * count, places, [-1] * count)
 
 
-PADDINGS = {"constant": "constant", "edge": "edge", "reflect": "reflect"}
+PADDINGS = ("constant", "edge", "reflect")
 
 
 def pad(g: Graph, data: Value, *, mode: str, pad_width: Ints, constant_value: float = 0.0) -> Value:
@@ -253,7 +253,7 @@ def pad(g: Graph, data: Value, *, mode: str, pad_width: Ints, constant_value: fl
         raise ModelError(f"the mode {mode!r} with pad_width {pad_width} does not fit")
     pads = [*pad_width[::2], *pad_width[1::2]]
     value = constant_value if mode == "constant" else None
-    return g("Pad", data, pads, value, mode=PADDINGS[mode])
+    return g("Pad", data, pads, value, mode=mode)
 
 
 def broadcast_axis(g: Graph, data: Value, *, axis: Ints, size: Ints) -> Value:

@@ -148,12 +148,11 @@ def _further(
     """What the last window needs behind the padding."""
     if convention == "valid":
         return [0] * len(window)
-    if convention not in ("full", "same"):
-        raise ModelError(f"the pooling convention {convention!r} is unknown")
+    if convention != "full":
+        raise ModelError(f"the pooling convention {convention!r} is not supported")
     further = []
     for n, k, s, p in zip(sizes, window, strides, pads, strict=True):
-        left = n + 2 * p - (k if convention == "full" else 1)
-        count = -(-left // s) + 1 if convention == "full" else left // s + 1
+        count = -(-(n + 2 * p - k) // s) + 1
         further.append(max(0, (count - 1) * s + k - n - 2 * p))
     return further
 
