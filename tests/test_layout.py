@@ -50,6 +50,7 @@ COVERED_BY = {
     "frontends/mxnet/ops/window.py": "tests/frontends/mxnet/ops/test_ops.py",
     # Parts of their neighbours, which every test of those goes through.
     "compiler/kernels/winograd_stages.py": "tests/compiler/kernels/test_winograd.py",
+    "frontends/pytorch/export.py": "tests/frontends/pytorch/test_pytorch.py",
     "frontends/onnx/builder.py": "tests/frontends/onnx/test_convert.py",
     "frontends/onnx/ops/einsum.py": "tests/frontends/onnx/ops/test_linear.py",
     "compiler/kernels/cells.py": "tests/compiler/kernels/test_recurrent.py",

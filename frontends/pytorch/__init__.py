@@ -1,6 +1,6 @@
 """PyTorch in: TorchScript and ExportedProgram, as ONNX models that torch itself exports.
 
-torch is an extra, and has a process of its own (export.py): its archives may run code.
+torch is an extra, and has a process of its own: its archives may run code.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from frontends import apart
 from frontends import onnx as hub
 from frontends.model import (
     Array,
@@ -21,13 +22,15 @@ from frontends.model import (
     ModelError,
     Reference,
 )
-from frontends.pytorch import apart, kinds
+from frontends.pytorch import kinds
 
 CANNOT_LOAD = "Framework cannot load PyTorch model."
 CANNOT_CONVERT = (
     "TVM cannot convert the PyTorch model. Invalid model or input-shape mismatch. "
     "Make sure that inputs are lexically ordered and of the correct dimensionality."
 )
+TORCH = apart.Framework("PYTORCH", "torch", Path(__file__).with_name("export.py"), CANNOT_LOAD)
+NEEDED = {"script": ("torch",), "program": ("torch", "onnxscript")}
 DTYPES = {"float": "float32", "float32": "float32", "int64": "int64", "long": "int64"}
 
 
@@ -40,7 +43,7 @@ def load(path: Path, config: DataInputConfig | None, dtype: object = None) -> Mo
     except ModelError as cause:
         raise ModelError(f"{CANNOT_LOAD} {cause}") from None
     names, given = _inputs(config)
-    process = apart.Process(path, kind)
+    process = apart.Process(TORCH, path, NEEDED[kind], kind=kind)
     said = process.run(
         "export",
         names=names,
@@ -97,9 +100,5 @@ def _imported(process: apart.Process, said: Mapping[str, Any], given: Sequence[G
         model,
         framework_version=f"torch {said['torch']}",
         reference=Reference(f"torch {said['torch']}", answers),
-        warnings=tuple(
-            f"This machine's kernel could not keep the model's own code from {what} while torch "
-            "read it."
-            for what in said["free"]
-        ),
+        warnings=process.warnings(said),
     )

@@ -1,26 +1,11 @@
-"""TorchScript and ExportedProgram as ONNX, and torch's own answers: a process of its own.
-
-    python -P export.py FOLDER
-
-FOLDER/job.json says what to do, FOLDER/said.json what came of it. The process is run by this file's
-path, for the package around it would bring TVM along. A model may run code when it is loaded: by
-then there is no network, and no file can be read or written but those named here.
-"""
+"""TorchScript and ExportedProgram as ONNX, and torch's own answers: a script of confined.py."""
 
 from __future__ import annotations
 
-import ctypes
-import json
-import os
-import resource
-import struct
-import sys
-import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-# numpy and torch start threads, which a confinement leaves out: both are imported after it.
 OPSET = 20  # the newest that torch's exporter of TorchScript knows
 WHOLE = {
     "Long": "int64", "Int": "int32", "Short": "int16", "Char": "int8", "Byte": "uint8",
@@ -33,55 +18,6 @@ Told = tuple[list[int] | None, str | None]
 
 class Refused(Exception):
     """What was given does not fit the model."""
-
-
-# --- what the process may do
-
-MEMORY = 0.75  # of the machine's
-FILES = 256
-CLONE_NEWUSER, CLONE_NEWNET, PR_SET_NO_NEW_PRIVS = 0x10000000, 0x40000000, 38
-CREATE_RULESET, ADD_RULE, RESTRICT_SELF, PATH_BENEATH = 444, 445, 446, 1  # <linux/landlock.h>
-EXECUTE, WRITE_FILE, READ_FILE, READ_DIR, EVERY = 1, 2, 4, 8, (1 << 14) - 1
-OF_FILES = EXECUTE | WRITE_FILE | READ_FILE
-PLAIN = EVERY & ~(0b1111 << 9 | 1 << 6)  # no links, devices, sockets or pipes are made
-SYSTEM = (
-    "/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/sys/devices/system",
-    "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/dev/null", "/dev/urandom",
-)  # fmt: skip
-
-
-def bound(model: Path) -> None:
-    """Memory, and the number and size of files."""
-    pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    largest = (1 << 30) + 4 * model.stat().st_size
-    for kind, limit in (
-        (resource.RLIMIT_DATA, int(MEMORY * pages)),
-        (resource.RLIMIT_FSIZE, largest),
-        (resource.RLIMIT_NOFILE, FILES),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(kind, (limit, limit))
-
-
-def confine(folder: Path, model: Path) -> list[str]:
-    """No network and no foreign files from here on. Returns what the kernel does not let one
-    forbid.
-    """
-    libc = ctypes.CDLL(None)
-    free = [] if libc.unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0 else ["the network"]
-    readable = [*SYSTEM, sys.prefix, sys.base_prefix, *sys.path, str(model)]
-    allowed = {path: EXECUTE | READ_FILE | READ_DIR for path in readable if os.path.exists(path)}
-    allowed |= {str(folder): PLAIN, "/dev/null": OF_FILES}
-    ruleset = libc.syscall(CREATE_RULESET, struct.pack("Q", EVERY), 8, 0)
-    if ruleset < 0:
-        return [*free, "other files"]
-    for path, access in allowed.items():
-        place = os.open(path, os.O_PATH)
-        access &= EVERY if os.path.isdir(path) else OF_FILES
-        libc.syscall(ADD_RULE, ruleset, PATH_BENEATH, struct.pack("=Qi", access, place), 0)
-        os.close(place)
-    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    return free if libc.syscall(RESTRICT_SELF, ruleset, 0) == 0 else [*free, "other files"]
 
 
 # --- the two kinds of programs
@@ -172,6 +108,10 @@ class Program:
 KINDS: dict[str, Callable[[str], Script | Program]] = {"script": Script, "program": Program}
 
 
+def load(model: Path, job: Mapping[str, Any]) -> Script | Program:
+    return KINDS[job["kind"]](str(model))
+
+
 def leaves(made: Any) -> list[Any]:
     """The tensors of nested tuples, lists and dictionaries."""
     from torch.utils import _pytree
@@ -238,51 +178,10 @@ def _example(given: Mapping[str, Any], kind: str) -> Any:
     return np.zeros(given["shape"], kind)
 
 
-def answer(program: Script | Program, folder: Path, job: Mapping[str, Any]) -> dict[str, Any]:
-    """FOLDER/given.npz -> FOLDER/answers.npz: arrays `<run> <place>`."""
-    import numpy as np
+def answer(program: Script | Program, inputs: list[Any]) -> list[Any]:
     import torch
 
-    with np.load(folder / "given.npz") as given, torch.inference_mode():
-        runs = [
-            program([torch.from_numpy(given[f"{run} {n}"]) for n in range(job["inputs"])])
-            for run in range(job["runs"])
+    with torch.inference_mode():
+        return [
+            output.detach().numpy() for output in program([torch.from_numpy(a) for a in inputs])
         ]
-    np.savez(folder / "answers.npz", **dict(_numbered(runs)))
-    return {"outputs": len(runs[0])}
-
-
-def _numbered(runs: list[list[Any]]) -> Iterable[tuple[str, Any]]:
-    for run, outputs in enumerate(runs):
-        for n, output in enumerate(outputs):
-            yield f"{run} {n}", output.detach().numpy()
-
-
-STEPS = {"export": export, "answer": answer}
-
-
-def main(folder: Path) -> None:
-    job = json.loads((folder / "job.json").read_text())
-    model = Path(job["model"])
-    bound(model)
-    said: dict[str, Any] = {"free": confine(folder, model), "failed": "load"}
-    warnings.simplefilter("ignore")  # the exporter of TorchScript is called the old one
-    try:
-        program = KINDS[job["kind"]](str(model))
-        said["failed"] = job["step"]
-        said |= STEPS[job["step"]](program, folder, job)
-        del said["failed"]
-    except Exception as error:  # whatever torch raises
-        said["why"] = _told_by(error)
-    (folder / "said.json").write_text(json.dumps(said))
-
-
-def _told_by(error: Exception) -> str:
-    """The line that says it: of TorchScript's interpreter the last, of others the first."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
-    told = lines[-1] if "TorchScript interpreter" in lines[0] else lines[0]
-    return told[:400] if isinstance(error, Refused) else f"{type(error).__name__}: {told[:400]}"
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

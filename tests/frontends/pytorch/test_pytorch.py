@@ -16,9 +16,8 @@ import targets
 from benchmarks import models, suite
 from compiler import assemble, codegen, pipeline, plan, verify
 from compiler.abi import run_apart
-from frontends import pytorch
+from frontends import apart, pytorch
 from frontends.model import DataInputConfig, Known, ModelError, Tensor
-from frontends.pytorch import apart
 from tests.frontends.pytorch.test_kinds import zipped
 
 ROOT = Path(__file__).parents[3]
@@ -109,10 +108,20 @@ def test_what_is_refused(
         pytorch.load(script, config)
 
 
-def test_what_the_kernel_could_not_forbid_is_a_warning(script: Path, exporter: Exporter) -> None:
+def test_what_the_process_warns_of_is_kept(script: Path, exporter: Exporter) -> None:
     exporter.said = {"free": ["the network"]}
-    [warning] = pytorch.load(script, None).warnings
-    assert "from the network" in warning
+    assert len(pytorch.load(script, None).warnings) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "lacks"), [("code/a.py", "torch, which"), ("models/a", "torch and onnxscript")]
+)
+def test_the_extra_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, lacks: str
+) -> None:
+    monkeypatch.setattr(apart, "_is_there", lambda _: False)
+    with pytest.raises(ModelError, match=rf"need {lacks}.*: pip install 'neoc\[pytorch\]'"):
+        pytorch.load(zipped(tmp_path, {name: b""}), None)
 
 
 def test_what_is_no_program_says_how_to_save_one(tmp_path: Path) -> None:

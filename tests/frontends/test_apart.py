@@ -1,4 +1,4 @@
-"""torch's process: what it is given, and how its end is told. Stand-ins take the place of torch."""
+"""A framework's process: what it is given, and how its end is told. A stand-in takes its place."""
 
 import json
 from pathlib import Path
@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from frontends import apart
 from frontends.model import ModelError
-from frontends.pytorch import apart
 
-FOLDER = '"$3"'  # python -P export.py FOLDER
+FOLDER = '"$3"'  # python -P confined.py FOLDER
+CAFFE = apart.Framework("CAFFE", "caffe", Path("/caffe.py"), "Cannot load.")
 
 
 @pytest.fixture(autouse=True)
@@ -23,16 +24,13 @@ def process(folder: Path, monkeypatch: pytest.MonkeyPatch, does: str) -> apart.P
     python.write_text(f"#!/bin/sh\ncd {FOLDER}\n{does}\n")
     python.chmod(0o700)
     monkeypatch.setattr(apart, "PYTHON", str(python))
-    return apart.Process(folder / "model.pth", "script")
+    return apart.Process(CAFFE, folder / "model", ["caffe"], kind="net")
 
 
 def test_the_extra_is_named_where_it_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(apart, "_is_there", lambda name: name == "torch")
-    with pytest.raises(ModelError, match=r"need onnxscript.*: pip install 'neoc\[pytorch\]'"):
-        apart.Process(tmp_path / "model.pt2", "program")
-    monkeypatch.setattr(apart, "_is_there", lambda _: False)
-    with pytest.raises(ModelError, match="need torch, which"):
-        apart.Process(tmp_path / "model.pth", "script")
+    monkeypatch.setattr(apart, "_is_there", lambda name: name == "caffe")
+    with pytest.raises(ModelError, match=r"need b and c, which.*: pip install 'neoc\[caffe\]'"):
+        apart.Process(CAFFE, tmp_path / "model", ["caffe", "b", "c"])
     assert not list(tmp_path.iterdir())
 
 
@@ -43,7 +41,8 @@ def test_it_gets_the_job_and_no_credentials(
     one = process(tmp_path, monkeypatch, "env > seen; cp job.json said.json")
     said = one.run("export", names=["x"])
     assert said == {
-        "model": str(tmp_path / "model.pth"), "kind": "script", "step": "export", "names": ["x"]
+        "model": str(tmp_path / "model"), "script": "/caffe.py", "kind": "net", "step": "export",
+        "names": ["x"],
     }  # fmt: skip
     seen = (one.folder / "seen").read_text()
     assert "secret" not in seen and f"HOME={one.folder}" in seen
@@ -51,7 +50,11 @@ def test_it_gets_the_job_and_no_credentials(
 
 @pytest.mark.parametrize(
     ("does", "text"),
-    [("kill -SEGV $$", "ended: SIGSEGV"), ("exit 3", "ended: early"), ("sleep 60", "within 0.2 s")],
+    [
+        ("kill -SEGV $$", r"^Cannot load\. .* of caffe ended: SIGSEGV"),
+        ("exit 3", "ended: early"),
+        ("sleep 60", "within 0.2 s"),
+    ],
 )
 def test_an_end_without_a_word(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str, text: str
@@ -71,7 +74,14 @@ def test_answers_run_by_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert json.loads((one.folder / "job.json").read_text())["inputs"] == 2
 
 
-def test_answers_that_torch_cannot_give(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answers_that_it_cannot_give(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     does = 'echo \'{"failed": "answer", "why": "index out of range"}\' > said.json'
-    with pytest.raises(ModelError, match="torch cannot run the model: index out of range"):
+    with pytest.raises(ModelError, match="caffe cannot run the model: index out of range"):
         process(tmp_path, monkeypatch, does).answers([[np.ones(1)]])
+
+
+def test_what_the_kernel_could_not_forbid_is_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [warning] = process(tmp_path, monkeypatch, "true").warnings({"free": ["the network"]})
+    assert "from the network while caffe" in warning
