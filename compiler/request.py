@@ -114,7 +114,7 @@ MEMBERS: dict[str, Member] = {
     "StoppingCondition": Member(dict),
     "StoppingCondition.MaxRuntimeInSeconds": Member(int, 1, 2419200),
     "StoppingCondition.MaxWaitTimeInSeconds": Member(int, 1, ignored=True),
-    "StoppingCondition.MaxPendingTimeInSeconds": Member(int, 7200, 2419200, ignored=True),
+    "StoppingCondition.MaxPendingTimeInSeconds": Member(int, 1800, 2419200, ignored=True),
     "VpcConfig": Member(dict, ignored=True),
     "Tags": Member(list, ignored=True),
 }
@@ -127,6 +127,11 @@ def from_api(body: Any) -> CompileRequest:
     _check_alternatives(body)
     if wrong := list(_complaints(body, "")):
         raise ClientError("; ".join(wrong))
+    return from_checked(body)
+
+
+def from_checked(body: Mapping[str, Any]) -> CompileRequest:
+    """The same of a body that is known to hold what it must."""
     source, output = body["InputConfig"], body["OutputConfig"]
     return CompileRequest(
         name=body.get("CompilationJobName"),
