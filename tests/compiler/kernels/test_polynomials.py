@@ -37,3 +37,8 @@ def test_exp_overflows_where_single_precision_does() -> None:
 def test_sigmoid_ends_at_nothing_and_one_and_keeps_nan() -> None:
     x = np.array([-np.inf, -1e30, -100, 0, 100, 1e30, np.inf, np.nan], np.float32)
     check(R.sigmoid, [x], np.array([0, 0, 0, 0.5, 1, 1, 1, np.nan], np.float32))
+
+
+def test_tanh_ends_at_one_exactly() -> None:
+    x = np.array([-np.inf, -1e30, -8, 8, 100, np.inf], np.float32)
+    check(R.tanh, [x], np.sign(x), tolerance=1e-12)
