@@ -95,6 +95,6 @@ def _itself(expr: relax.Expr, shape: tuple[int, ...] | None = None) -> View:
 
 def _numbers(view: View, shape: tuple[int, ...], rank: int) -> list[int]:
     """Where it begins, and its steps along the axes of a product of that rank."""
-    batch = [s if e > 1 else 0 for s, e in zip(view.strides[:-2], shape[:-2], strict=True)]
-    steps = view.strides[-2:]
-    return [view.start, *[0] * (rank - 2 - len(batch)), *batch, *steps]
+    strides = view.strides[-len(shape) :]
+    batch = [s if e > 1 else 0 for s, e in zip(strides[:-2], shape[:-2], strict=True)]
+    return [view.start, *[0] * (rank - 2 - len(batch)), *batch, *strides[-2:]]
