@@ -132,7 +132,7 @@ class Converter:
         version = opsets.get(node.domain, 1)
         function = ops.find(node.domain, node.op, version)
         if function is None:
-            return self._body(node, inputs, opsets)
+            return self._body(node, inputs, scope, opsets)
 
         def plain(given: Sequence[Value | None]) -> Sequence[Value]:
             return self._call(function, node, given, version)
@@ -198,9 +198,14 @@ class Converter:
         return [None if any(v is None for v in column) else column for column in columns]
 
     def _body(
-        self, node: Node, inputs: Sequence[Value | None], opsets: Mapping[str, int]
+        self,
+        node: Node,
+        inputs: Sequence[Value | None],
+        scope: Scope,
+        opsets: Mapping[str, int],
     ) -> Sequence[Value | None]:
-        """A composite op through the body in ONNX's schema."""
+        """A composite op through the body in ONNX's schema. Graphs among its attributes, which
+        become part of that, read what stands around the node."""
         version = opsets.get(node.domain, 1)
         schema = _schema_with_body(node, version)
         body = _body_of(schema, node, inputs, version) if schema else None
@@ -210,7 +215,8 @@ class Converter:
         defaults = {n: a.default_value for n, a in schema.attributes.items()}
         bound = {**{n: d for n, d in defaults.items() if d.type}, **given}
         _bind(body, bound)
-        inner: Scope = dict(zip(body.input, inputs, strict=False))
+        around = scope if any(a.HasField("g") for a in given.values()) else {}
+        inner: Scope = {**around, **dict(zip(body.input, inputs, strict=False))}
         _drop_absent(body, inner)
         for part in body.node:
             part.name = node.title

@@ -72,7 +72,6 @@ OPS = {
         refused.OPS[""],
     ),
     "ai.onnx.ml": merge(classical.OPS, svm.OPS, trees.OPS, refused.OPS["ai.onnx.ml"]),
-    "ai.onnx.preview": merge(refused.OPS["ai.onnx.preview"]),
     "ai.onnx.preview.training": merge(optimizer.OPS, refused.OPS["ai.onnx.preview.training"]),
 }
 

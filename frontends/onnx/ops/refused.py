@@ -24,7 +24,6 @@ REASONS = {
         "ZipMap": "its result is a list of maps, and artifacts give tensors. Export the model "
         "without it (skl2onnx: options={'zipmap': False})",
     },
-    "ai.onnx.preview": {"FlexAttention": "its scores are graphs of their own; use Attention"},
     "ai.onnx.preview.training": {"Gradient": "it is for training; export the model for inference"},
 }
 

@@ -10,6 +10,7 @@ from tvm.ir import GenericConst
 from frontends.layers import layer_of
 from frontends.model import Model, ModelError
 from frontends.onnx import ops
+from tests.frontends.onnx.conftest import execute
 
 Load = Callable[..., Model]
 
@@ -50,6 +51,26 @@ def test_what_tvm_refuses_names_the_node(load: Load) -> None:
 def test_composite_ops_come_in_through_their_body(agrees: Load) -> None:
     agrees("g (float[2,3,4,5] x) => (float[] y) { y = MeanVarianceNormalization(x) }")
     agrees("g (float[7] x) => (float[] y) { y = Shrink<lambd=0.3, bias=0.1>(x) }")
+
+
+def test_a_graph_inside_a_composite_op_reads_what_stands_around_it(load: Load) -> None:
+    """The standard's own evaluator cannot."""
+    model = load(
+        """g (float[1,2,4,8] q, float[1,2,4,8] k, float[1,2,4,8] v, float[4,4] bias)
+        => (float[1,2,4,8] y) {
+            more = Neg(bias)
+            y = ai.onnx.preview.FlexAttention <score_mod = mod (float[1,2,4,4] s)
+            => (float[1,2,4,4] t) { t = Add(s, more) }> (q, k, v)
+        }""",
+        '26, "ai.onnx.preview": 1',
+    )
+    rng = np.random.default_rng(0)
+    q, k, v = rng.standard_normal((3, 1, 2, 4, 8)).astype(np.float32)
+    bias = rng.standard_normal((4, 4)).astype(np.float32)
+    powers = np.exp(q @ k.swapaxes(2, 3) / np.sqrt(8) - bias)
+    wanted = powers / powers.sum(-1, keepdims=True) @ v
+    [got] = execute(model, {"q": q, "k": k, "v": v, "bias": bias})
+    np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_an_unsupported_op_inside_a_body_is_reported_as_the_outer_one(
