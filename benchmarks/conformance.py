@@ -18,7 +18,7 @@ import time
 import unittest
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -232,21 +232,50 @@ def groups(outcomes: Iterable[Outcome], state: str) -> list[tuple[str, list[str]
     return sorted(found.items(), key=lambda group: (-len(group[1]), group))
 
 
+def merged(
+    before: Mapping[str, Any], outcomes: Sequence[Outcome], known: Mapping[str, object]
+) -> list[Outcome]:
+    """The outcomes of other parts, if they are of the same commit, and these."""
+    same = before["commit"] == known["commit"]
+    others = [Outcome(**case) for case in before["cases"]] if same else []
+    return list({(o.kind, o.name): o for o in [*others, *outcomes]}.values())
+
+
 def _cell(text: str) -> str:
     return " ".join(text.replace("|", "\\|").split())
 
 
+def part(text: str) -> tuple[int, int]:
+    """K/N. Raises ValueError."""
+    first, every = map(int, text.split("/"))
+    if not 1 <= first <= every:
+        raise ValueError
+    return first, every
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cases", default="", metavar="PATTERN", help="a regular expression")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write every outcome here")
+    parser.add_argument(
+        "--part", type=part, default=(1, 1), metavar="K/N", help="every Nth case from the Kth on"
+    )
+    parser.add_argument(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="keep every outcome here; a part's come to those of others",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """The status is 1 if any answer is wrong or anything crashed."""
     started = time.monotonic()
-    outcomes = judge(cases(options.cases), host.cores())
+    first, every = options.part
+    found = cases(options.cases)
+    outcomes = judge(found[first - 1 :: every], host.cores())
     minutes = (time.monotonic() - started) / 60
     known = provenance(host.cores(), {})
+    if every > 1 and options.json and options.json.exists():
+        outcomes = merged(json.loads(options.json.read_text()), outcomes, known)
     for state in STATES[1:]:
         for reason, names in groups(outcomes, state):
             print(f"{state}: {reason}: {', '.join(names)}")
@@ -255,7 +284,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         written = known | {"cases": [asdict(outcome) for outcome in outcomes]}
         options.json.write_text(json.dumps(written, indent=1) + "\n")
-    if not options.cases:
+    if not options.cases and len(outcomes) == len(found):
         place = f"on {known['cpu']}, {known['date'][:10]}, commit {known['commit']}."
         TABLE.write_text(table(outcomes, place))
     return int(any(outcome.state in ("failed", "crashed") for outcome in outcomes))

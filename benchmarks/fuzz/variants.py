@@ -49,10 +49,11 @@ USUAL = Variant()
 
 def drawn(seed: int) -> Variant:
     chance = random.Random(seed)
+    device = chance.choice(["ml_c4", "ml_c5"])
     if chance.random() < 0.2:
-        return USUAL
+        return Variant(device)
     return Variant(
-        chance.choice(["ml_c4", "ml_c4", "ml_c5"]),
+        device,
         seed if chance.random() < 0.6 else None,
         seed if chance.random() < 0.4 else None,
         chance.random() < 0.2,

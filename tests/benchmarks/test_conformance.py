@@ -4,6 +4,7 @@ import ctypes
 import time
 import unittest
 from collections import Counter
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -99,3 +100,22 @@ def test_scalars_in_sequences_are_compared() -> None:
     conformance.Suite.assert_similar_outputs([[one, two]], [[one, two]], 1e-3, 1e-7)
     with pytest.raises(AssertionError):
         conformance.Suite.assert_similar_outputs([[one, two]], [[one, one]], 1e-3, 1e-7)
+
+
+def test_parts_of_one_commit_come_together() -> None:
+    first, again, second = (
+        Outcome("Node", name, "passed", seconds=n)
+        for n, name in enumerate(("test_a", "test_a", "test_b"))
+    )
+    before = {"commit": "one", "cases": [asdict(first)]}
+    known = {"commit": "one"}
+    assert conformance.merged(before, [again, second], known) == [again, second]
+    assert conformance.merged(before, [second], known) == [first, second]
+    assert conformance.merged(before, [second], {"commit": "two"}) == [second]
+
+
+@pytest.mark.parametrize("text", ["0/3", "4/3", "2", "a/b"])
+def test_a_part_is_one_of_several(text: str) -> None:
+    assert conformance.part("2/3") == (2, 3)
+    with pytest.raises(ValueError):
+        conformance.part(text)
