@@ -11,7 +11,6 @@ its progress. It never computes, so it answers at once whatever the worker does.
 any input it only cleans up, for a guard that died.
 """
 
-import ctypes
 import faulthandler
 import gc
 import json
@@ -31,13 +30,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from compiler import clock, errors, progress, storage
+from compiler import clock, errors, offspring, progress, storage
 from compiler.artifact import Artifact
 from compiler.job import Task, Verdict
 from compiler.request import CompileRequest
 
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # <sys/prctl.h>
-POLL_S = 0.01
 GARBAGE = 100_000  # objects between two collections; the usual 700 cost a short job half a second
 
 
@@ -48,7 +45,7 @@ def main(events: int, folder: Path) -> None:
     control = os.dup(0)
     with open(os.devnull) as null:
         os.dup2(null.fileno(), 0)
-    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+    offspring.adopt()
     try:
         line = _read_line(control)
         verdict = _guard(Task.from_line(line), control, events, folder) if line else None
@@ -67,7 +64,7 @@ def _guard(task: Task, control: int, events: int, folder: Path) -> Verdict:
         os.close(control)
         _work(task, events, folder, guard)
     cause = _wait(worker, control, task.deadline)
-    return Verdict(cause, _kill_all(worker), _read(folder / "result.json"))
+    return Verdict(cause, offspring.kill_all(worker), _read(folder / "result.json"))
 
 
 def _undo(folder: Path) -> None:
@@ -90,41 +87,11 @@ def _wait(worker: int, control: int, deadline: float | None) -> str:
     return "stopped" if control in ready else "timeout"
 
 
-def _kill_all(worker: int) -> int:
-    """Kill and reap every process below this one; the worker's status. Orphans arrive here one
-    generation at a time, because this process is their reaper."""
-    status = 0
-    while True:
-        for child in _children():
-            with suppress(ProcessLookupError):
-                os.kill(child, signal.SIGKILL)
-        try:
-            ended, code = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return status
-        if ended == worker:
-            status = os.waitstatus_to_exitcode(code)
-        elif ended == 0:
-            time.sleep(POLL_S)
-
-
-def _children() -> list[int]:
-    """By /proc: its `children` file is not in every kernel."""
-    mine, found = os.getpid(), []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            with suppress(OSError, ValueError):
-                stat = Path(f"/proc/{entry}/stat").read_text()
-                if int(stat.rpartition(")")[2].split()[1]) == mine:
-                    found.append(int(entry))
-    return found
-
-
 def _work(task: Task, events: int, folder: Path, guard: int) -> None:
     """The worker's life. It never returns into the guard's code."""
     status = 1
     try:
-        _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        offspring.die_with_parent()
         if os.getppid() != guard:  # it died before the line above
             return
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -210,11 +177,6 @@ def _read_line(descriptor: int) -> bytes:
             return b""
         data += more
     return data
-
-
-def _prctl(option: int, value: int) -> None:
-    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl")
 
 
 if __name__ == "__main__":

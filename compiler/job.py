@@ -120,7 +120,7 @@ def _start(events: int, folder: str, keep: str | None) -> "subprocess.Popen[byte
             stderr=log,
             pass_fds=[events],
             start_new_session=True,
-            env=_environment(),
+            env=environment(os.environ),
         )
 
 
@@ -155,7 +155,7 @@ def _stop(guard: "subprocess.Popen[bytes]", folder: str) -> None:
             stdin=null,
             stdout=null,
             stderr=null,
-            env=_environment(),
+            env=environment(os.environ),
             timeout=CLEAN_UP_S,
             check=False,
         )
@@ -178,12 +178,12 @@ def _log(keep: str | None) -> Iterator[IO[Any] | int]:
             yield log
 
 
-def _environment() -> dict[str, str]:
+def environment(inherited: Mapping[str, str]) -> dict[str, str]:
     """This very compiler in every Python below, whatever lies in the current folder."""
     here = str(Path(__file__).parents[1])
-    inherited = os.environ.get("PYTHONPATH")
-    path = os.pathsep.join([here, inherited] if inherited else [here])
-    return {**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
+    theirs = inherited.get("PYTHONPATH")
+    path = os.pathsep.join([here, theirs] if theirs else [here])
+    return {**inherited, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
 
 
 class _History:
@@ -210,7 +210,9 @@ class _History:
         result = (verdict.result if verdict else None) or {}
         if artifact := result.get("artifact"):
             return Outcome("COMPLETED", seconds, phases, warnings, **artifact)
-        reason = _late(verdict, request) or result.get("reason") or self._death(verdict)
+        late = verdict is not None and verdict.cause == "timeout"
+        told = late_reason(request.max_runtime_s) if late else result.get("reason")
+        reason = told or self._death(verdict)
         return Outcome("FAILED", seconds, phases, warnings, reason=reason[:REASON_LIMIT])
 
     def _death(self, verdict: Verdict | None) -> str:
@@ -225,10 +227,8 @@ class _History:
         return f"ServerError: the compiler process {how} {during}; {hint}"
 
 
-def _late(verdict: Verdict | None, request: CompileRequest) -> str:
-    if verdict is None or verdict.cause != "timeout":
-        return ""
+def late_reason(limit_s: int | None) -> str:
     return (
         "ClientError: CompilationTimeout: the job exceeded StoppingCondition.MaxRuntimeInSeconds "
-        f"= {request.max_runtime_s}. Raise the limit or simplify the model."
+        f"= {limit_s}. Raise the limit or simplify the model."
     )

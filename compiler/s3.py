@@ -66,9 +66,8 @@ def upload(
         "ChecksumAlgorithm": "CRC32",
         "ContentType": "application/gzip",
         "Metadata": {TOKEN: token},
+        **_encrypted(kms_key),
     }
-    if kms_key:
-        options |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key}
 
     def created(parsed: dict[str, Any], **_: Any) -> None:
         if identity := parsed.get("UploadId"):
@@ -78,6 +77,32 @@ def upload(
     meter = _meter(path.stat().st_size)
     with _explained(client, target, OUTPUT), path.open("rb") as file:
         client.upload_fileobj(file, **target.names, ExtraArgs=options, Callback=meter)
+
+
+def copy(source: Object, target: Object, *, kms_key: str | None) -> None:
+    """On the server, whole or not at all."""
+    client = _client(target)
+    with _explained(client, target, OUTPUT):
+        client.copy(source.names, **target.names, ExtraArgs=_encrypted(kms_key))
+
+
+def clear(folder: Object) -> None:
+    """Every object whose key begins as `folder`'s, and every multipart upload to such a key."""
+    client = _client(folder)
+    below = {"Bucket": folder.bucket, "Prefix": folder.key}
+    with _explained(client, folder, OUTPUT):
+        for page in client.get_paginator("list_multipart_uploads").paginate(**below):
+            for entry in page.get("Uploads", ()):
+                client.abort_multipart_upload(
+                    Bucket=folder.bucket, Key=entry["Key"], UploadId=entry["UploadId"]
+                )
+        for page in client.get_paginator("list_objects_v2").paginate(**below):
+            for entry in page.get("Contents", ()):
+                client.delete_object(Bucket=folder.bucket, Key=entry["Key"])
+
+
+def _encrypted(kms_key: str | None) -> dict[str, str]:
+    return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else {}
 
 
 def remove(target: Object, *, token: str, multipart: str | None, since: float) -> None:

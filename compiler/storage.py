@@ -141,6 +141,37 @@ def undo(announced: Mapping[str, Any]) -> None:
             place.unlink()
 
 
+def publish(
+    source: str, uri: str, *, kms_key: str | None = None, endpoint_url: str | None = None
+) -> None:
+    """Give an artifact that lies elsewhere in the same storage its final name, and leave it where
+    it is. All or nothing, and the same however often it is done."""
+    place, final = parse(source, endpoint_url), parse(uri, endpoint_url)
+    if isinstance(place, s3.Object) and isinstance(final, s3.Object):
+        s3.copy(place, final, kms_key=kms_key)
+        return
+    assert isinstance(place, Path) and isinstance(final, Path)
+    temporary = final.with_name(f".{final.name}.{secrets.token_hex(8)}")
+    try:
+        temporary.hardlink_to(place)
+        temporary.replace(final)
+        _sync(final.parent)
+    except OSError as error:
+        raise ClientError(f"{OUTPUT}{uri} cannot be written: {error.strerror}.") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def clear(folder: str, *, endpoint_url: str | None = None) -> None:
+    """Remove all that lies below `folder`, uploads under way included."""
+    place = parse(folder, endpoint_url)
+    if isinstance(place, s3.Object):
+        s3.clear(place)
+    else:
+        shutil.rmtree(place, ignore_errors=True)
+
+
 def _announce(begun: Upload) -> None:
     progress.value("upload", asdict(begun))
 

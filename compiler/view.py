@@ -1,8 +1,10 @@
 """What a person or a program sees of a job: a live list of phases, plain lines, a summary, JSON."""
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from itertools import pairwise
 from typing import Any
 
@@ -22,8 +24,12 @@ VALUES = {"percent": "{} %", "tuning": "{}"}  # that a live view shows, and how
 
 
 @contextmanager
-def watch(console: Console, limit_s: int | None) -> Iterator[Sink]:
-    """A sink that shows a job on `console` while the block runs: live on a terminal, else lines."""
+def watch(console: Console, limit_s: int | None, as_json: bool = False) -> Iterator[Sink]:
+    """A sink that shows a job on `console` while the block runs: live on a terminal, else lines;
+    or every event as a line of JSON."""
+    if as_json:
+        yield lambda event: print(json.dumps(asdict(event)), file=console.file, flush=True)
+        return
     board = Board(time.monotonic(), limit_s)
     if not console.is_terminal or knobs.current().trace:  # a trace would run through the list
         yield lambda event: _print_line(console, board, event)

@@ -94,6 +94,15 @@ def test_compile_tells_programs_on_stdout(
     assert told["warnings"] == ["slow"]
 
 
+def test_compile_tells_every_step_to_programs(
+    neoc: Command, flags: list[object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert neoc(*flags, "--json", "--json-progress") == 0
+    steps = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert ("phase", "fetch") == (steps[0]["kind"], steps[0]["name"])
+    assert {"kind", "name", "value", "at"} == steps[-1].keys()
+
+
 @pytest.mark.parametrize(
     ("driver", "status", "reason"),
     [

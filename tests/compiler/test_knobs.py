@@ -15,6 +15,8 @@ def test_defaults() -> None:
         max_input_bytes=20 << 30,
         endpoint_url=None,
         cache=Path("/home/me/.cache/neoc"),
+        data=Path("/home/me/.local/share/neoc"),
+        region="us-east-1",
         records=Path("/home/me/.local/share/neoc/records.jsonl"),
     )
 
@@ -22,6 +24,8 @@ def test_defaults() -> None:
 def test_what_is_set_is_read() -> None:
     found = knobs.read(
         {
+            "XDG_DATA_HOME": "/d",
+            "AWS_DEFAULT_REGION": "eu-west-1",
             "NEOC_TRACE": "1",
             "NEOC_MAX_INPUT_BYTES": "500",
             "AWS_ENDPOINT_URL": "http://a:1",
@@ -29,7 +33,8 @@ def test_what_is_set_is_read() -> None:
             "NEOC_RECORDS": "/r.jsonl",
         }
     )
-    assert found == Knobs(True, 500, "http://a:1", Path("/c/neoc"), Path("/r.jsonl"))
+    places = Path("/c/neoc"), Path("/d/neoc"), "eu-west-1", Path("/r.jsonl")
+    assert found == Knobs(True, 500, "http://a:1", *places)
 
 
 def test_folders_are_absolute_and_found_without_a_home() -> None:

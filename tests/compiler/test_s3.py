@@ -219,3 +219,31 @@ def test_undo_removes_its_own_object_only(client: Any, bucket: str, s3: str) -> 
 def test_undo_never_fails(s3: str) -> None:
     storage.undo(record("no-such-bucket", s3, multipart="x"))
     storage.undo(record("no-such-bucket", "http://127.0.0.1:1"))
+
+
+def test_publishing_copies_on_the_server(client: Any, bucket: str, made: Path) -> None:
+    place, final = f"s3://{bucket}/out/.neoc-1/net.tar.gz", f"s3://{bucket}/out/net.tar.gz"
+    storage.upload(made, place)
+    for key in (None, "alias/mine"):
+        storage.publish(place, final, kms_key=key)
+    found = client.get_object(Bucket=bucket, Key="out/net.tar.gz")
+    assert found["Body"].read() == made.read_bytes()
+    assert found["ServerSideEncryption"] == "aws:kms" and found["SSEKMSKeyId"] == "alias/mine"
+    with pytest.raises(ClientError, match=f"does not exist. Bucket: {bucket}"):
+        storage.publish(f"s3://{bucket}/none", final)
+
+
+def test_a_place_is_emptied(client: Any, bucket: str, made: Path) -> None:
+    """Uploads under way, too; and nothing beside it."""
+    for key in ("out/.neoc-1/a", "out/.neoc-1/b/c", "out/.neoc-12", "out/a"):
+        client.put_object(Bucket=bucket, Key=key, Body=b"")
+    for key in ("out/.neoc-1/a", "out/other"):
+        client.create_multipart_upload(Bucket=bucket, Key=key)
+    storage.clear(f"s3://{bucket}/out/.neoc-1/")
+    listed = client.list_objects_v2(Bucket=bucket)["Contents"]
+    assert [item["Key"] for item in listed] == ["out/.neoc-12", "out/a"]
+    [upload] = client.list_multipart_uploads(Bucket=bucket)["Uploads"]
+    assert upload["Key"] == "out/other"
+    storage.clear(f"s3://{bucket}/out/.neoc-1/")
+    with pytest.raises(ClientError, match="S3 bucket does not exist"):
+        storage.clear("s3://no-such-bucket-of-ours/a/")

@@ -135,3 +135,19 @@ def test_undo_removes_a_file_that_was_just_complete(
     storage.undo(announced[-1])
     assert list(tmp_path.iterdir()) == [made]
     storage.undo(announced[-1])
+
+
+def test_publishing_gives_a_file_its_name_as_often_as_asked(tmp_path: Path) -> None:
+    place, final = tmp_path / "place" / "a.tar.gz", tmp_path / "a.tar.gz"
+    place.parent.mkdir()
+    place.write_bytes(b"new")
+    final.write_bytes(b"old")
+    for _ in range(2):
+        storage.publish(str(place), str(final))
+        assert final.read_bytes() == b"new"
+    storage.clear(str(place.parent))
+    assert list(tmp_path.iterdir()) == [final]
+    storage.clear(str(place.parent))
+    with pytest.raises(ClientError, match=r"OutputConfiguration: .* cannot be written: No such"):
+        storage.publish(str(place), str(final))
+    assert list(tmp_path.iterdir()) == [final]

@@ -1,4 +1,5 @@
 import io
+import json
 import time
 from dataclasses import replace
 
@@ -150,3 +151,12 @@ def test_tuning_shows_how_far_it_is() -> None:
     console.print(board.render())
     assert isinstance(console.file, io.StringIO)
     assert "best 4 ms" in console.file.getvalue()
+
+
+def test_a_program_gets_every_event_as_json() -> None:
+    console = Console(file=io.StringIO())
+    with view.watch(console, None, as_json=True) as sink:
+        sink(Event("value", "percent", 50, 1.5))
+    assert isinstance(console.file, io.StringIO)
+    told = {"kind": "value", "name": "percent", "value": 50, "at": 1.5}
+    assert json.loads(console.file.getvalue()) == told
