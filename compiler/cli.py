@@ -21,6 +21,7 @@ import targets
 from compiler import errors, job, knobs, view
 from compiler.errors import ClientError
 from compiler.request import CompileRequest, from_api
+from compiler.service import commands
 
 app = typer.Typer(
     help="Compile a trained model for a device.",
@@ -32,6 +33,9 @@ app = typer.Typer(
 
 records_app = typer.Typer(help="Measurements of kernels, which choose the schedules.")
 app.add_typer(records_app, name="records", no_args_is_help=True)
+
+app.command("serve")(commands.serve)
+app.command("worker")(commands.worker)
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 Location = "s3://bucket/key, file:///path or a path"
@@ -93,6 +97,9 @@ def compile_model(
     keep: Annotated[
         str | None, typer.Option(help="Keep every intermediate in this folder.")
     ] = None,
+    json_progress: Annotated[
+        bool, typer.Option("--json-progress", help="Tell every step as a line of JSON on stderr.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Compile one model into one artifact."""
@@ -110,7 +117,7 @@ def compile_model(
         "keep": keep,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    outcome = _compile(cli_input_json, given)
+    outcome = _compile(cli_input_json, given, json_progress)
     if as_json:
         print(json.dumps(view.members(outcome)))
     else:
@@ -249,13 +256,15 @@ def list_targets(as_json: Json = False) -> None:
             print(f"{row['name']}\t{'yes' if row['compiles'] else 'no'}\t{row['what']}")
 
 
-def _compile(cli_input_json: str | None, options: dict[str, Any]) -> job.Outcome:
+def _compile(
+    cli_input_json: str | None, options: dict[str, Any], json_progress: bool
+) -> job.Outcome:
     """The job's outcome; a request that cannot even start is a failed job too."""
     console = Console(stderr=True)
     try:
         request = _request(cli_input_json, options)
         targets.get(request.target)
-        with view.watch(console, request.max_runtime_s) as sink:
+        with view.watch(console, request.max_runtime_s, json_progress) as sink:
             return job.run(request, sink)
     except (ClientError, targets.TargetError) as error:
         return job.Outcome("FAILED", 0.0, (), reason=errors.reason(error))

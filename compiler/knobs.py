@@ -29,9 +29,14 @@ class Knobs:
     cache: Path
     """The user's cache folder for what can be made again: XDG_CACHE_HOME/neoc, ~/.cache/neoc."""
 
+    data: Path
+    """The user's folder for what must be kept: XDG_DATA_HOME/neoc, ~/.local/share/neoc."""
+
+    region: str
+    """AWS_REGION, else AWS_DEFAULT_REGION: the one that the service answers for; us-east-1."""
+
     records: Path
-    """NEOC_RECORDS: the user's file of measurements; else records.jsonl in XDG_DATA_HOME/neoc or
-    ~/.local/share/neoc."""
+    """NEOC_RECORDS: the user's file of measurements; else records.jsonl in the data folder."""
 
 
 @cache
@@ -43,15 +48,16 @@ def current() -> Knobs:
 def read(environment: Mapping[str, str]) -> Knobs:
     """Raises ClientError for a value that does not parse."""
     endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
+    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+    data = _folder(environment, "XDG_DATA_HOME", ".local/share")
     return Knobs(
         trace=environment.get("NEOC_TRACE", "0") not in ("", "0"),
         max_input_bytes=_count(environment, "NEOC_MAX_INPUT_BYTES", 20 * GIB),
         endpoint_url=endpoint or None,
         cache=_folder(environment, "XDG_CACHE_HOME", ".cache"),
-        records=Path(
-            environment.get("NEOC_RECORDS")
-            or _folder(environment, "XDG_DATA_HOME", ".local/share") / "records.jsonl"
-        ),
+        data=data,
+        region=region or "us-east-1",
+        records=Path(environment.get("NEOC_RECORDS") or data / "records.jsonl"),
     )
 
 

@@ -1,5 +1,6 @@
 """The database: its tables, and how SQLite and PostgreSQL are made to behave alike."""
 
+import os
 import secrets
 import time
 from pathlib import Path
@@ -187,8 +188,9 @@ def _parsed(url: str) -> URL:
 
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() == "sqlite":
-        if url.database:
-            Path(url.database).absolute().parent.mkdir(parents=True, exist_ok=True)
+        if not url.database:
+            raise ClientError("--database names no file.")
+        _create_file(Path(url.database).absolute())
         engine = create_engine(url, connect_args={"timeout": BUSY_S, "isolation_level": None})
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -197,6 +199,15 @@ def _engine(url: URL) -> Engine:
         return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=40)
     except (ImportError, NoSuchModuleError) as error:
         raise ClientError(f"--database: {error}. hint: pip install 'neoc[service]'") from error
+
+
+def _create_file(path: Path) -> None:
+    """Its owner's alone: keys may be in it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise ClientError(f"--database {path} cannot be opened: {error.strerror}.") from error
 
 
 def _prepare_sqlite(connection: Any, record: object) -> None:

@@ -1,0 +1,97 @@
+"""`neoc serve` and `neoc worker`: arguments in. What they need is an extra, and imported late."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from compiler import knobs
+from compiler.errors import ClientError
+
+if TYPE_CHECKING:
+    from compiler.service.worker import Options
+
+FILE = "service.sqlite"  # in the user's data folder
+
+Database = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="postgresql://user@host/name, or a file; the user's own."),
+]
+Workers = Annotated[int, typer.Option(min=0, help="Worker processes, each with one job.")]
+Endpoint = Annotated[
+    str | None, typer.Option(metavar="URL", help="An S3 server that is not Amazon's.")
+]
+Targets = Annotated[
+    str | None, typer.Option(metavar="NAME,...", help="Take jobs for these devices alone.")
+]
+NoTune = Annotated[bool, typer.Option("--no-tune", help="Measure nothing, as neoc compile.")]
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8080,
+    database: Database = None,
+    workers: Workers = 1,
+    credentials: Annotated[
+        Path | None, typer.Option(help="Keys in a file of mode 0600; else in the database.")
+    ] = None,
+    storage_endpoint: Endpoint = None,
+    region: Annotated[
+        str | None, typer.Option(help="The region that clients sign for; AWS_REGION, us-east-1.")
+    ] = None,
+    rate: Annotated[float, typer.Option(min=1, help="Calls a second of one key.")] = 100,
+    tls_cert: Annotated[Path | None, typer.Option(help="A PEM file: serve HTTPS.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its key, a PEM file.")] = None,
+    no_tune: NoTune = False,
+) -> None:
+    """Serve SageMaker's CompilationJob API."""
+    _check_extra()
+    from compiler.service import serve as server
+
+    serving = server.Serving(
+        host=host,
+        port=port,
+        region=region or knobs.current().region,
+        workers=workers,
+        credentials=credentials,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        rate=rate,
+    )
+    server.serve(serving, _options(database, storage_endpoint, None, no_tune))
+
+
+def worker(
+    database: Database = None,
+    workers: Workers = 1,
+    targets: Targets = None,
+    storage_endpoint: Endpoint = None,
+    no_tune: NoTune = False,
+) -> None:
+    """Run jobs of a server that is elsewhere, on its database."""
+    _check_extra()
+    from compiler.service import serve as server
+
+    server.work(workers, _options(database, storage_endpoint, targets, no_tune))
+
+
+def _options(
+    database: str | None, endpoint: str | None, targets: str | None, no_tune: bool
+) -> "Options":
+    from compiler.service.worker import Options
+
+    url = database or str(knobs.current().data / FILE)
+    names = tuple(targets.split(",")) if targets else None
+    return Options(url, endpoint, names, no_tune)
+
+
+def _check_extra() -> None:
+    try:
+        import psycopg
+        import regex
+        import sqlalchemy
+        import starlette
+        import uvicorn
+    except ImportError as error:
+        raise ClientError(f"{error}. hint: pip install 'neoc[service]'") from error
+    _ = psycopg, regex, sqlalchemy, starlette, uvicorn

@@ -1,0 +1,257 @@
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compiler import storage
+from compiler.errors import ServerError
+from compiler.service import worker as workers
+from compiler.service.jobs import Job, Status
+from compiler.service.leases import Leases, Result
+from compiler.service.store import New, Store
+from compiler.service.tables import Database, jobs
+from compiler.service.worker import Options, Worker
+from tests.compiler.service.test_child import COMMAND
+
+pytest_plugins = ["tests.compiler.front_door"]
+
+OPTIONS = Options("", grace_s=0.3, command=COMMAND)
+DRIVERS = Path(__file__).parents[1]
+Work = Callable[..., Job]
+
+
+@pytest.fixture
+def new(tmp_path: Path, body: dict[str, Any]) -> New:
+    """A job on local folders, which no API takes: what a worker does is the same."""
+    (tmp_path / "net.tar.gz").write_bytes(b"model")
+    (tmp_path / "out").mkdir()
+    body["InputConfig"]["S3Uri"] = str(tmp_path / "net.tar.gz")
+    body["OutputConfig"]["S3OutputLocation"] = str(tmp_path / "out")
+    return New(
+        account="1",
+        name="a",
+        arn="arn:a",
+        body=body,
+        target="ml_c5",
+        artifact=str(tmp_path / "out" / "net-ml_c5.tar.gz"),
+        tags={},
+    )
+
+
+@pytest.fixture
+def work(
+    store: Store,
+    leases: Leases,
+    new: New,
+    scratch: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Work:
+    """Runs one attempt at a new job by a command of command.py, and gives the job."""
+    monkeypatch.setenv("PYTHONPATH", str(DRIVERS))
+    monkeypatch.setattr(workers, "POLL_S", 0.02)
+    monkeypatch.setattr(workers, "ASK_S", 0.05)
+
+    def run(
+        command: str,
+        ending: Callable[[float], bool] = lambda timeout_s: False,
+        limit_s: int | None = None,
+        fresh: bool = True,
+    ) -> Job:
+        if fresh:
+            condition = {"MaxRuntimeInSeconds": limit_s} if limit_s else {}
+            store.create(replace(new, body={**new.body, "StoppingCondition": condition}))
+        options = replace(OPTIONS, command=(*COMMAND, command))
+        assert Worker(leases, options, ending).once()
+        assert not list(scratch.iterdir())
+        return store.describe("1", "a")
+
+    return run
+
+
+def files(new: New) -> list[str]:
+    return sorted(path.name for path in Path(new.artifact).parent.iterdir())
+
+
+def soon(store: Store, then: Callable[[], object]) -> threading.Thread:
+    """Does it as soon as the job says that it builds."""
+
+    def wait() -> None:
+        while not any(event.text == "build" for _, _, event in store.log("1", "a")):
+            time.sleep(0.01)
+        then()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    return thread
+
+
+def test_options_cross_a_pipe() -> None:
+    options = replace(OPTIONS, targets=("ml_c5", "ml_c4"), no_tune=True)
+    assert Options.from_line(options.to_line()) == options
+    assert Options.from_line(OPTIONS.to_line()) == OPTIONS
+
+
+def test_a_job_completes(work: Work, store: Store, leases: Leases, new: New) -> None:
+    job = work("succeed")
+    assert (job.status, job.reason) == (Status.COMPLETED, "")
+    assert job.digest and len(job.digest) == 128
+    assert files(new) == ["net-ml_c5.tar.gz"]
+    assert job.report and job.report["parity"] == {"relative": 2e-7}
+    assert leases.litter() == []
+    said = [(event.kind, event.text) for _, _, event in store.log("1", "a")]
+    assert said[:2] == [("phase", "fetch"), ("phase", "build")] and ("warning", "slow") in said
+
+
+def test_a_job_fails_with_its_reason(work: Work, new: New) -> None:
+    job = work("refuse")
+    reason = "ClientError: InputConfiguration: the model is a teapot."
+    assert (job.status, job.reason) == (Status.FAILED, reason)
+    assert job.ended and not files(new)
+
+
+def test_a_crash_is_a_failure(work: Work) -> None:
+    job = work("crash")
+    assert job.status == Status.FAILED
+    assert job.reason.startswith("ServerError: the compiler process died of signal SIGSEGV during")
+
+
+@pytest.mark.parametrize("command", ["hang", "hang_in_copy"])
+def test_a_job_stops(command: str, work: Work, store: Store, new: New) -> None:
+    """Whether the child hears SIGTERM or not."""
+    stopper = soon(store, lambda: store.stop("1", "a"))
+    started = time.monotonic()
+    job = work(command)
+    stopper.join()
+    assert job.status == Status.STOPPED and job.ended and not files(new)
+    assert time.monotonic() - started < 15
+
+
+def test_the_childs_own_deadline(work: Work, new: New) -> None:
+    job = work("hang_in_copy", limit_s=1)
+    assert job.status == Status.FAILED
+    assert job.reason.startswith(
+        "ClientError: CompilationTimeout: the job exceeded StoppingCondition.MaxRuntimeInSeconds "
+        "= 1. Raise the limit"
+    )
+    assert job.report and job.report["phases"] and not files(new)
+
+
+def test_the_parents_deadline(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "LATE_S", 0.2)
+    job = work("hang", limit_s=1)
+    assert job.reason.startswith("ClientError: CompilationTimeout: the job exceeded ")
+    assert job.report is None
+    assert job.started and job.ended and 1.2 <= job.ended - job.started < 4
+
+
+def test_a_killed_child_is_tried_again_and_not_for_ever(work: Work, new: New) -> None:
+    job = work("die")
+    assert (job.status, job.attempts) == (Status.INPROGRESS, 1)
+    job = work("succeed", fresh=False)
+    assert (job.status, job.attempts) == (Status.COMPLETED, 2)
+    assert files(new) == ["net-ml_c5.tar.gz"]
+
+
+def test_a_job_that_always_kills_fails(work: Work) -> None:
+    for fresh in (True, False, False):
+        job = work("die", fresh=fresh)
+    assert job.reason == "ServerError: the compiler ended with signal SIGKILL 3 times."
+
+
+def test_an_ending_worker_gives_its_job_back(work: Work, store: Store, new: New) -> None:
+    ended = threading.Event()
+    ender = soon(store, ended.set)
+    job = work("hang", ending=lambda timeout_s: ended.is_set())
+    ender.join()
+    assert (job.status, job.attempts) == (Status.INPROGRESS, 1)
+    job = work("succeed", fresh=False)
+    assert (job.status, job.attempts) == (Status.COMPLETED, 2)
+
+
+def test_a_job_that_is_another_workers_is_let_go(
+    work: Work, store: Store, database: Database, new: New
+) -> None:
+    def take() -> None:
+        with database.writing() as connection:
+            connection.execute(jobs.update().values(fence=99))
+
+    taker = soon(store, take)
+    job = work("hang")
+    taker.join()
+    assert (job.status, job.fence) == (Status.INPROGRESS, 99)
+    assert not files(new)
+
+
+def test_a_decided_result_is_published_without_a_run(
+    work: Work, store: Store, leases: Leases, new: New, tmp_path: Path
+) -> None:
+    store.create(new)
+    claim = leases.claim("other", "t")
+    assert claim
+    place = Path(claim.place)
+    place.mkdir()
+    (place / "net-ml_c5.tar.gz").write_bytes(b"artifact")
+    result = Result(str(place / "net-ml_c5.tar.gz"), "00", '{"x": [1]}', {"size": 8})
+    assert leases.decide(claim, result) and leases.release(claim)
+    job = work("die", fresh=False)
+    assert (job.status, job.digest, job.derived) == (Status.COMPLETED, "00", '{"x": [1]}')
+    assert Path(new.artifact).read_bytes() == b"artifact" and len(files(new)) == 1
+
+
+def test_a_place_that_takes_nothing_fails_the_job(work: Work, new: New) -> None:
+    Path(new.artifact).mkdir()
+    job = work("succeed")
+    assert job.status == Status.FAILED
+    assert job.reason.startswith("ClientError: OutputConfiguration: ")
+    assert files(new) == ["net-ml_c5.tar.gz"]
+
+
+def test_a_storage_that_is_away_is_asked_again(
+    work: Work, monkeypatch: pytest.MonkeyPatch, new: New
+) -> None:
+    publish, asked = storage.publish, []
+
+    def refuse(*places: str, **options: Any) -> None:
+        asked.append(places)
+        if len(asked) < 3:
+            raise ServerError("503")
+        publish(*places, **options)
+
+    monkeypatch.setattr(storage, "publish", refuse)
+    waits: list[float] = []
+
+    def ending(timeout_s: float) -> bool:
+        waits.append(timeout_s)
+        return False
+
+    assert work("succeed", ending=ending).status == Status.COMPLETED
+    assert [wait for wait in waits if wait >= 1] == [1.0, 2.0]
+
+
+def test_a_failing_worker_fails_its_job(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stumble(*_: Any, **__: Any) -> None:
+        raise ValueError("not thought of")
+
+    monkeypatch.setattr(workers, "to_api", stumble)
+    job = work("succeed")
+    assert job.reason == "ServerError: unexpected ValueError: not thought of"
+
+
+def test_from_s3_to_s3(work: Work, store: Store, new: New, body: dict[str, Any], s3: str) -> None:
+    """And nothing else is left in the bucket."""
+    import boto3
+
+    client = boto3.client("s3", endpoint_url=s3)
+    client.create_bucket(Bucket="worker")
+    client.put_object(Bucket="worker", Key="in/net.tar.gz", Body=b"model")
+    body["InputConfig"]["S3Uri"] = "s3://worker/in/net.tar.gz"
+    body["OutputConfig"]["S3OutputLocation"] = "s3://worker/out"
+    store.create(replace(new, body=body, artifact="s3://worker/out/net-ml_c5.tar.gz"))
+    job = work("succeed", fresh=False)
+    assert (job.status, job.reason) == (Status.COMPLETED, "")
+    listed = client.list_objects_v2(Bucket="worker")["Contents"]
+    assert [item["Key"] for item in listed] == ["in/net.tar.gz", "out/net-ml_c5.tar.gz"]
