@@ -30,7 +30,7 @@ def run(
     task: Callable[[int], None],
     count: int,
     processes: int,
-    limit_s: float = 3600.0,
+    limit_s: float = 600.0,
     end: float = math.inf,
 ) -> list[int]:
     """task(0) .. task(count - 1), each in a process of its own for limit_s seconds at most, and

@@ -228,6 +228,7 @@ def differs(monkeypatch: pytest.MonkeyPatch) -> None:
 def stepwise(model: Model, folder: Path) -> dict[str, Any]:
     artifact, lowered = compiled(model, folder)
     answers: Future[verify.Answers] = verify.ask(model)
+    answers.result()  # no thread is left to the next test, which forks
     return steps.check(artifact, model, lowered, targets.get("host"), answers, folder)
 
 
