@@ -23,7 +23,18 @@ from tvm import relax
 from tvm.ir import GenericConst
 
 import targets
-from compiler import build, choices, clock, codegen, forked, in_net, pipeline, progress, records
+from compiler import (
+    alone,
+    build,
+    choices,
+    clock,
+    codegen,
+    forked,
+    in_net,
+    pipeline,
+    progress,
+    records,
+)
 from compiler.choices import Known, identity
 from compiler.kernels.operators import dtype_of, shape_of
 from compiler.kernels.template import Schedule
@@ -89,19 +100,29 @@ def choose(
     works = pipeline.workloads(module)
     if request.tune_s != 0 and targets.runs_here(profile.isa):
         tuner = _Tuner(module, profile, book, request.records, workdir)
-        budget = min(request.tune_s or USUAL_S, clock.left() - tuner.reserve)
-        judging = in_net.seconds(tuner.constants, tuner.us)
-        end = time.monotonic() + budget
-        affordable = 2 * judging <= budget
-        tuner.run(end - judging if affordable else end)
-        if affordable and tuner.trials:
-            tuner.keep(in_net.judge(module, signature, profile, book, workdir))
+        with alone.alone(clock.left() - tuner.reserve) as mine:
+            if mine:
+                _measure(tuner, module, signature, request)
+            else:
+                progress.warning("Another job measured all the time: nothing was measured.")
     elif request.tune_s != 0:
         progress.warning(
             f"This machine cannot execute {profile.isa.name}: nothing was measured, and schedules "
             "are those of records and of the cost model."
         )
     return choices.choose(works, profile, book)
+
+
+def _measure(
+    tuner: _Tuner, module: tvm.IRModule, signature: Signature, request: CompileRequest
+) -> None:
+    budget = min(request.tune_s or USUAL_S, clock.left() - tuner.reserve)
+    judging = in_net.seconds(tuner.constants, tuner.us)
+    end = time.monotonic() + budget
+    affordable = 2 * judging <= budget
+    tuner.run(end - judging if affordable else end)
+    if affordable and tuner.trials:
+        tuner.keep(in_net.judge(module, signature, tuner.profile, tuner.book, tuner.workdir))
 
 
 class _Tuner:

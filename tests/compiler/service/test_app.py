@@ -18,6 +18,7 @@ from compiler.service.app import Door, build
 from compiler.service.keys import Key
 from compiler.service.limits import Limits
 from compiler.service.tables import Database
+from tests.compiler.service import malformed
 from tests.compiler.service.conftest import ACCOUNT
 
 Answer = tuple[int, dict[str, Any], dict[str, str]]
@@ -325,3 +326,20 @@ def test_health(client: Client, database: Database) -> None:
     assert client.send("GET", "/healthz", {}, [b""])[:2] == (200, b'{"status":"ok"}')
     assert client.send("GET", "/other", {}, [b""])[0] == 404
     assert client.send("PUT", "/", {}, [b""])[0] == 405
+
+
+def test_no_request_breaks_the_server(service: Service, database: Database) -> None:
+    """Some hundred malformed ones: each is answered, none by 5xx. More by malformed.py itself."""
+    key = Key("AKIAONE", "s1", ACCOUNT)
+    client = Client(build(Door(Known(), Limits(1e6, 1e6), service), database))
+    seen = set()
+    for number in range(300):
+        made = malformed.request(number)
+        headers = malformed.signed(made, "http://127.0.0.1:8080/", (key.id, key.secret))
+        status, data, _ = client.send("POST", "/", headers, [made.sent])
+        assert status < 500, number
+        seen.add(json.loads(data).get("__type") if data else None)
+    assert {
+        *("SerializationException", "ValidationException", "UnknownOperationException"),
+        *("InvalidSignatureException", "IncompleteSignatureException", "ResourceNotFound", None),
+    } <= seen
