@@ -82,7 +82,7 @@ def upload(
 def copy(source: Object, target: Object, *, kms_key: str | None) -> None:
     """On the server, whole or not at all."""
     client = _client(target)
-    with _explained(client, target, OUTPUT):
+    with _explained(client, target, OUTPUT, ours=True):
         client.copy(source.names, **target.names, ExtraArgs=_encrypted(kms_key))
 
 
@@ -90,15 +90,16 @@ def clear(folder: Object) -> None:
     """Every object whose key begins as `folder`'s, and every multipart upload to such a key."""
     client = _client(folder)
     below = {"Bucket": folder.bucket, "Prefix": folder.key}
-    with _explained(client, folder, OUTPUT):
+    with _explained(client, folder, OUTPUT, ours=True):
+        for page in client.get_paginator("list_objects_v2").paginate(**below):
+            for entry in page.get("Contents", ()):
+                client.delete_object(Bucket=folder.bucket, Key=entry["Key"])
+        # Last, for fewer may list these.
         for page in client.get_paginator("list_multipart_uploads").paginate(**below):
             for entry in page.get("Uploads", ()):
                 client.abort_multipart_upload(
                     Bucket=folder.bucket, Key=entry["Key"], UploadId=entry["UploadId"]
                 )
-        for page in client.get_paginator("list_objects_v2").paginate(**below):
-            for entry in page.get("Contents", ()):
-                client.delete_object(Bucket=folder.bucket, Key=entry["Key"])
 
 
 def _encrypted(kms_key: str | None) -> dict[str, str]:
@@ -184,8 +185,8 @@ def _check_room(source: Object, size: int, into: Path) -> None:
 
 
 @contextmanager
-def _explained(client: Any, place: Object, side: str) -> Iterator[None]:
-    """boto's exceptions as ours."""
+def _explained(client: Any, place: Object, side: str, ours: bool = False) -> Iterator[None]:
+    """boto's exceptions as ours. ours: the endpoint is the operator's, whatever it is."""
     try:
         yield
     except boto.ClientError as error:
@@ -196,7 +197,7 @@ def _explained(client: Any, place: Object, side: str) -> Iterator[None]:
         raise ClientError(f"{side}s3://{place.bucket}/{place.key}: {error}") from error
     except boto.BotoCoreError as error:
         # Amazon's own endpoint is the operator's network; any other one is what the caller named.
-        ours = ".amazonaws.com" in client.meta.endpoint_url
+        ours = ours or ".amazonaws.com" in client.meta.endpoint_url
         raise (ServerError if ours else ClientError)(f"S3 cannot be reached: {error}") from error
 
 

@@ -1,6 +1,7 @@
 """Who may call: access keys with their accounts, in a file or in the database. No secret of one is
 ever shown again, nor written to a log."""
 
+import logging
 import secrets
 import stat
 import string
@@ -18,6 +19,7 @@ from compiler.service.tables import Database, keys
 
 ACCOUNT = "000000000000"  # of keys that nobody gave another one
 FRESH_S = 5.0  # how long what was read from the database counts
+log = logging.getLogger(__name__)
 LETTERS = string.ascii_uppercase + "234567"
 
 
@@ -88,7 +90,11 @@ class FileKeys:
         self._load()
 
     def find(self, identity: str) -> Key | None:
-        self._load()
+        """A file that was damaged meanwhile leaves the keys that it had."""
+        try:
+            self._load()
+        except ClientError as error:
+            log.error("%s", error)
         return self._known.get(identity)
 
     def _load(self) -> None:

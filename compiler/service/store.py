@@ -114,8 +114,9 @@ class Store:
                     f"Compilation job {name} cannot be stopped: it is already in status "
                     f"{job.status}."
                 )
-            held = job.status != Status.STARTING
-            if job.status == Status.STOPPING or (held and _is_staged(connection, job)):
+            staged_by, lease = _holding(connection, job)
+            held = lease is not None and lease >= moment
+            if staged_by is not None or (held and job.status == Status.STOPPING):
                 return
             change: dict[str, Any] = {"modified": moment, "status": Status.STOPPING}
             if not held:
@@ -191,8 +192,10 @@ def _found(connection: Connection, account: str, name: str, lock: bool = False) 
     return row
 
 
-def _is_staged(connection: Connection, job: Job) -> bool:
-    return connection.scalar(select(jobs.c.staged_by).where(jobs.c.id == job.id)) is not None
+def _holding(connection: Connection, job: Job) -> Any:
+    """The attempt whose result is decided, if one is; the end of the job's lease, if it has one."""
+    query = select(jobs.c.staged_by, jobs.c.lease).where(jobs.c.id == job.id)
+    return connection.execute(query).one()
 
 
 def _filters(asked: Mapping[str, Any]) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from compiler.service.faults import Fault, unreadable
 from compiler.service.jobs import Job
 
-MAX_BYTES = 1 << 20  # four times what the longest legal request takes, all of it escaped
+MAX_BYTES = 1 << 19  # twice what the longest legal request takes, all of it escaped
 MAX_DEPTH = 32  # of lists and objects; legal requests have 4
 CONTENT_TYPE = "application/x-amz-json-1.1"
 

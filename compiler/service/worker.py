@@ -155,6 +155,7 @@ class Worker:
             result = Result(told["artifact"], told["digest"], derived, told)
             if self._insist(lambda: self._leases.decide(claim, result)):
                 return result
+            cause = "stop"
         if cause == "ending":
             self._insist(lambda: self._leases.release(claim))
         elif cause == "timeout":
@@ -301,15 +302,7 @@ def _merged(before: list[Event], after: list[Event]) -> list[Event]:
     """Of values that follow each other closely, the last."""
     found = list(before)
     for event in after:
-        if (
-            event.kind == "value"
-            and found
-            and (found[-1].kind, found[-1].text)
-            == (
-                "value",
-                event.text,
-            )
-        ):
+        if found and ("value", event.text) == (event.kind, found[-1].text):
             found.pop()
         found.append(event)
     return found

@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 from compiler import knobs, progress, storage
-from compiler.errors import ClientError
+from compiler.errors import ClientError, ServerError
 
 pytest_plugins = ["tests.compiler.front_door"]
 
@@ -247,3 +247,11 @@ def test_a_place_is_emptied(client: Any, bucket: str, made: Path) -> None:
     storage.clear(f"s3://{bucket}/out/.neoc-1/")
     with pytest.raises(ClientError, match="S3 bucket does not exist"):
         storage.clear("s3://no-such-bucket-of-ours/a/")
+
+
+def test_a_storage_of_the_service_that_is_away_is_not_the_clients_fault(s3: str) -> None:
+    nowhere = "http://127.0.0.1:9"
+    with pytest.raises(ServerError, match="S3 cannot be reached"):
+        storage.clear("s3://bucket/a/", endpoint_url=nowhere)
+    with pytest.raises(ServerError, match="S3 cannot be reached"):
+        storage.publish("s3://bucket/a/b", "s3://bucket/b", endpoint_url=nowhere)

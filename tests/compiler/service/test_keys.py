@@ -50,6 +50,9 @@ def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
     path.write_text(TEXT.replace("AKIAONE", "AKIANEW"))
     os.utime(path, (time.time(), time.time() + 10))
     assert keys.find("AKIAONE") is None and keys.find("AKIANEW")
+    path.chmod(0o644)
+    path.write_text("[[keys")
+    assert keys.find("AKIANEW")
 
 
 @pytest.mark.parametrize(

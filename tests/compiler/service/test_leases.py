@@ -166,9 +166,18 @@ def test_a_job_that_ends_its_workers_fails(store: Store, short: Leases, new: New
 def test_a_job_whose_worker_is_gone_stops(store: Store, short: Leases, new: New) -> None:
     taken(short)
     store.stop("1", "a")
+    assert store.describe("1", "a").status == Status.STOPPING
     expire()
     short.reap()
     assert store.describe("1", "a").status == Status.STOPPED
+
+
+def test_a_job_that_nobody_holds_stops_at_once(store: Store, short: Leases, new: New) -> None:
+    claim = taken(short)
+    expire()
+    store.stop("1", "a")
+    assert store.describe("1", "a").status == Status.STOPPED
+    assert short.beat(claim) is None and not short.decide(claim, RESULT)
 
 
 def test_places_are_litter_from_the_end_of_their_attempt(

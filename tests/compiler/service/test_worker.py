@@ -232,6 +232,31 @@ def test_a_storage_that_is_away_is_asked_again(
     assert [wait for wait in waits if wait >= 1] == [1.0, 2.0]
 
 
+def test_a_result_that_cannot_be_decided_is_no_failure(
+    work: Work, leases: Leases, database: Database, monkeypatch: pytest.MonkeyPatch, new: New
+) -> None:
+    """As when the database was away for longer than the lease: the job is run again."""
+    with monkeypatch.context() as away:
+        away.setattr(leases, "decide", lambda *_: False)
+        assert work("succeed").status == Status.INPROGRESS
+    with database.writing() as connection:
+        connection.execute(jobs.update().values(lease=0.0))
+    assert work("succeed", fresh=False).status == Status.COMPLETED
+    assert files(new) == ["net-ml_c5.tar.gz"]
+
+
+def test_places_stay_known_while_the_storage_is_away(
+    work: Work, leases: Leases, monkeypatch: pytest.MonkeyPatch, new: New
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ServerError("503")
+
+    with monkeypatch.context() as away:
+        away.setattr(storage, "clear", refuse)
+        assert work("succeed").status == Status.COMPLETED
+    assert len(leases.litter()) == 1
+
+
 def test_a_failing_worker_fails_its_job(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     def stumble(*_: Any, **__: Any) -> None:
         raise ValueError("not thought of")
