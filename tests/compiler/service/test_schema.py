@@ -28,6 +28,8 @@ def test_members_that_are_null_or_unknown_are_left_out() -> None:
         ("ListCompilationJobs", {"CreationTimeAfter": "now"}, "cannot be converted to Timestamp"),
         ("ListCompilationJobs", {"CreationTimeAfter": 1e300}, "out of the range of Timestamp"),
         ("ListCompilationJobs", {"CreationTimeAfter": float("inf")}, "out of the range"),
+        ("ListCompilationJobs", {"CreationTimeAfter": float("nan")}, "out of the range"),
+        ("ListCompilationJobs", {"CreationTimeAfter": 10**400}, "out of the range of Timestamp"),
         ("DescribeCompilationJob", {"CompilationJobName": 5}, "cannot be converted to String"),
         ("DescribeCompilationJob", {"CompilationJobName": {}}, "STRUCTURE_VALUE cannot be"),
         ("DeleteTags", {"TagKeys": "a"}, "STRING_VALUE cannot be converted to TagKeyList"),
