@@ -37,6 +37,12 @@ app.add_typer(records_app, name="records", no_args_is_help=True)
 app.command("serve")(commands.serve)
 app.command("worker")(commands.worker)
 
+keys_app = typer.Typer(help="Keys of the service's clients, in its database.")
+app.add_typer(keys_app, name="keys", no_args_is_help=True)
+keys_app.command("add")(commands.add_key)
+keys_app.command("list")(commands.list_keys)
+keys_app.command("remove")(commands.remove_key)
+
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 Location = "s3://bucket/key, file:///path or a path"
 

@@ -1,5 +1,7 @@
-"""`neoc serve` and `neoc worker`: arguments in. What they need is an extra, and imported late."""
+"""`neoc serve`, `worker`, `keys`: arguments in. What they need is an extra, and imported late."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +11,7 @@ from compiler import knobs
 from compiler.errors import ClientError
 
 if TYPE_CHECKING:
+    from compiler.service.keys import StoredKeys
     from compiler.service.worker import Options
 
 FILE = "service.sqlite"  # in the user's data folder
@@ -75,14 +78,57 @@ def worker(
     server.work(workers, _options(database, storage_endpoint, targets, no_tune))
 
 
+def add_key(
+    database: Database = None,
+    account: Annotated[str, typer.Option(help="Twelve digits: whose jobs it sees.")] = "0" * 12,
+) -> None:
+    """Make a key pair and show it, this once."""
+    from compiler.service.keys import generate
+
+    new = generate(account)
+    with _stored(database) as keys:
+        keys.add(new)
+    print(f"{new.id}\n{new.secret}")
+
+
+def list_keys(database: Database = None) -> None:
+    """List the keys of the database, without their secrets."""
+    with _stored(database) as keys:
+        for key in keys.all():
+            print(f"{key.id}\t{key.account}")
+
+
+def remove_key(
+    key: Annotated[str, typer.Argument(help="Its id.")], database: Database = None
+) -> None:
+    """Remove a key; within seconds no server takes it any more."""
+    with _stored(database) as keys:
+        if not keys.remove(key):
+            raise ClientError(f"there is no key {key}.")
+
+
+@contextmanager
+def _stored(database: str | None) -> "Iterator[StoredKeys]":
+    _check_extra()
+    from compiler.service.keys import StoredKeys
+    from compiler.service.serve import opened
+
+    found = opened(_url(database))
+    yield StoredKeys(found)
+    found.close()
+
+
+def _url(database: str | None) -> str:
+    return database or str(knobs.current().data / FILE)
+
+
 def _options(
     database: str | None, endpoint: str | None, targets: str | None, no_tune: bool
 ) -> "Options":
     from compiler.service.worker import Options
 
-    url = database or str(knobs.current().data / FILE)
     names = tuple(targets.split(",")) if targets else None
-    return Options(url, endpoint, names, no_tune)
+    return Options(_url(database), endpoint, names, no_tune)
 
 
 def _check_extra() -> None:

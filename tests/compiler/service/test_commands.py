@@ -53,3 +53,19 @@ def test_the_extra_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(ClientError, match=r"hint: pip install 'neoc\[service\]'"):
         commands.serve()
+
+
+def test_keys_come_and_go(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = ["--database", str(tmp_path / "new" / "jobs.sqlite")]
+    run("keys", "add", "--account", "123456789012", *place)
+    identity, secret = capsys.readouterr().out.split()
+    run("keys", "list", *place)
+    listed = capsys.readouterr().out
+    assert listed == f"{identity}\t123456789012\n" and secret not in listed
+    run("keys", "remove", identity, *place)
+    run("keys", "list", *place)
+    assert capsys.readouterr().out == ""
+    with pytest.raises(ClientError, match=f"there is no key {identity}"):
+        run("keys", "remove", identity, *place)
+    with pytest.raises(ClientError, match="twelve digits"):
+        run("keys", "add", "--account", "1", *place)
