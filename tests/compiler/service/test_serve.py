@@ -111,6 +111,17 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
     return paths
 
 
+def children(pid: int, count: int) -> list[psutil.Process]:
+    """Once there are so many."""
+    end = time.monotonic() + 20
+    found: list[psutil.Process] = []
+    while len(found) < count and time.monotonic() < end:
+        time.sleep(0.05)
+        found = psutil.Process(pid).children(recursive=True)
+    assert len(found) == count
+    return found
+
+
 def put(s3: str, folder: Path) -> Any:
     client = boto3.client("s3", endpoint_url=s3)
     client.create_bucket(Bucket="serve")
@@ -163,11 +174,7 @@ def test_jobs_from_s3_to_s3(start: Start, s3: str, body: dict[str, Any], tmp_pat
 
 def test_a_server_ends_with_all_that_is_below_it(start: Start) -> None:
     server = start("--workers", "2")
-    process = psutil.Process(server.process.pid)
-    end = time.monotonic() + 20
-    while len(below := process.children(recursive=True)) < 2 and time.monotonic() < end:
-        time.sleep(0.05)
-    assert len(below) == 2
+    below = children(server.process.pid, 2)
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(30) == 143
     assert not [child for child in below if child.is_running()]
@@ -175,14 +182,23 @@ def test_a_server_ends_with_all_that_is_below_it(start: Start) -> None:
 
 def test_workers_end_with_a_server_that_is_killed(start: Start) -> None:
     server = start()
-    process = psutil.Process(server.process.pid)
-    end = time.monotonic() + 20
-    while not (below := process.children(recursive=True)) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert below
+    below = children(server.process.pid, 1)
     server.process.kill()
     _, alive = psutil.wait_procs(below, timeout=20)
     assert not alive
+
+
+def test_workers_alone(tmp_path: Path) -> None:
+    """`neoc worker` on a database, until it is told to end."""
+    command = [sys.executable, "-m", "compiler", "worker", "--workers", "2", "--no-tune"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [*command, "--database", str(tmp_path / "jobs.sqlite")], env=environment
+    ) as process:
+        below = children(process.pid, 2)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 143
+    assert not [child for child in below if child.is_running()]
 
 
 def test_a_second_start_makes_no_key(start: Start, tmp_path: Path) -> None:
