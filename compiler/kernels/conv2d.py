@@ -25,8 +25,18 @@ from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
 from compiler.kernels.arithmetic import Arithmetic, Floats, Pairs
-from compiler.kernels.emit import LINE, REGION, kernel, loop, prefetch, registers, vector_at
-from compiler.kernels.geometry import BLOCK, WIDEST, Geometry, cycles, even, fits, waiting
+from compiler.kernels.emit import (
+    LINE,
+    REGION,
+    below,
+    either,
+    kernel,
+    loop,
+    prefetch,
+    registers,
+    vector_at,
+)
+from compiler.kernels.geometry import WIDEST, Geometry, blocks, cycles, even, fits, waiting
 from compiler.kernels.template import Point, Space, Template
 from compiler.kernels.value import ZERO, Expr, Value
 from compiler.kernels.vector import Evaluator
@@ -36,7 +46,7 @@ from targets import Profile
 
 class DirectConv(Template):
     name = "conv2d"
-    version = 3
+    version = 4
 
     def accepts(self, work: Workload, profile: Profile) -> bool:
         return work.operator in ("neoc.conv2d", "neoc.gathered_conv2d")
@@ -45,7 +55,7 @@ class DirectConv(Template):
         shape = Geometry.of(work)
         longest = shape.out_width if shape.mode == "rows" else shape.pixels
         return Space({
-            "vectors": tuple(v for v in (1, 2, 3, 4, 6, 8) if shape.in_one_group(v)),
+            "vectors": tuple(v for v in (1, 2, 3, 4, 5, 6, 8) if shape.in_one_group(v)),
             "columns": tuple(c for c in range(1, 29) if c <= longest),
             "panels_first": (0, 1),
         })  # fmt: skip
@@ -56,7 +66,7 @@ class DirectConv(Template):
             return inf
         streams = point["panels_first"] == (shape.weight_bytes > shape.data_bytes)
         few = 1 - point["columns"] * 1e-6  # of equals the widest
-        busy = cycles(shape, point["vectors"], point["columns"], profile)
+        busy = _busy(shape, profile, point)
         first = busy / (shape.out_height if shape.mode == "rows" else 1)
         return busy * few / (0.95 + 0.05 * streams) + waiting(shape.weight_bytes, first / 2)
 
@@ -65,12 +75,15 @@ class DirectConv(Template):
         with kernel(name, work.parameters) as (buffers, done):
             flat = shape.mode != "rows" and work.mergeable(2)
             bound = work.bind(buffers, merged=(2,) if flat else ())
-            arithmetic = Pairs.of(profile) if shape.whole else Floats(shape.lanes)
             long = work.calls_mathematics or shape.whole
-            emitter = _Emitter(shape, arithmetic, point, bound, buffers[-1], flat, long)
-            busy = cycles(shape, point["vectors"], point["columns"], profile)
-            emitter.emit(busy > REGION)
+            emitter = _Emitter(shape, profile, point, bound, buffers[-1], flat, long)
+            emitter.emit(_busy(shape, profile, point) > REGION)
         return done[0]
+
+
+def _busy(shape: Geometry, profile: Profile, point: Point) -> float:
+    first = bool(point["panels_first"])
+    return cycles(shape, point["vectors"], point["columns"], profile, first)
 
 
 @dataclass(frozen=True)
@@ -97,17 +110,19 @@ class _Emitter:
     def __init__(
         self,
         shape: Geometry,
-        arithmetic: Arithmetic,
+        profile: Profile,
         point: Point,
         bound: Bound,
         out: tirx.Buffer,
         merged: bool,
         long_epilogue: bool,
     ) -> None:
+        arithmetic: Arithmetic = Pairs.of(profile) if shape.whole else Floats(shape.lanes)
         self.arithmetic, self.long_epilogue = arithmetic, long_epilogue
         self.shape = shape.flat() if merged and shape.mode == "flat" else shape
         self.mode, self.merged = shape.mode, merged
         self.vectors, self.columns = point["vectors"], point["columns"]
+        self.blocks = blocks(shape, -(-shape.panels // self.vectors), profile.cores)
         self.panels_first = bool(point["panels_first"])
         self.data, self.weight, *table = bound.anchor_buffers()
         self.table = table[0] if table else None
@@ -124,7 +139,7 @@ class _Emitter:
     def emit(self, parallel: bool) -> None:
         s = self.shape
         groups = -(-s.panels // self.vectors)
-        pieces = {"image": 1, "rows": s.out_height, "flat": -(-s.out_width // BLOCK)}[self.mode]
+        pieces = {"image": 1, "rows": s.out_height, "flat": len(self.blocks)}[self.mode]
         with loop(s.batch * groups * pieces, parallel) as task:
             self.nothing = tirx.min(task, 0)
             n = T.bind(task // (groups * pieces)) if s.batch > 1 else ZERO
@@ -164,26 +179,25 @@ class _Emitter:
             self._row(n, panel, piece, vectors)
 
     def _block(self, n: Expr, panel: Expr, piece: Expr, vectors: int) -> None:
-        """BLOCK columns of one long row; the last block may be shorter."""
-        width = self.shape.out_width
+        """A piece of one long row; the first may be a column longer than the others."""
+        large, size = self.blocks.count(self.blocks[0]), self.blocks[-1]
+        mixed = large < len(self.blocks)
+        start = T.bind(piece * size + (tirx.min(piece, large) if mixed else 0))
 
-        def columns(start: Expr, count: int) -> None:
-            number, first = piece * -(-BLOCK // self.columns), 0
-            for size, run in _runs(even(count, self.columns)):
+        def columns(count: int) -> None:
+            number, first = piece * self._tiles_of_block, 0
+            for width, run in _runs(even(count, self.columns)):
                 with loop(run) as i:
-                    x = T.bind(start + first + i * size)
-                    self._tile(n, panel, vectors, _Tile(number + i, 0, x, _across(size)))
-                number, first = number + run, first + size * run
+                    x = T.bind(start + first + i * width)
+                    self._tile(n, panel, vectors, _Tile(number + i, 0, x, _across(width)))
+                number, first = number + run, first + width * run
 
-        full, rest = divmod(width, BLOCK)
-        if not rest or not full:
-            columns(piece * BLOCK, min(width, BLOCK))
-            return
-        with T.If(piece < full):
-            with T.Then():
-                columns(piece * BLOCK, BLOCK)
-            with T.Else():
-                columns(tirx.const(full * BLOCK, "int32"), rest)
+        more = below(piece, large, mixed, True)
+        either(more, lambda: columns(self.blocks[0]), lambda: columns(size))
+
+    @property
+    def _tiles_of_block(self) -> int:
+        return len(even(self.blocks[0], self.columns))
 
     def _row(self, n: Expr, panel: Expr, y: Expr, vectors: int) -> None:
         """One row: tiles at the borders with their own taps, those between as a loop."""
@@ -231,7 +245,8 @@ class _Emitter:
         s = self.shape
         column = s.reach * s.lanes
         each = max(s.block * s.lanes * s.item // LINE, 1)  # lines of a panel
-        tiles = len(even(s.out_width, self.columns)) * s.out_height
+        rows = len(even(s.out_width, self.columns)) * s.out_height
+        tiles = self._tiles_of_block * len(self.blocks) if self.mode == "flat" else rows
         share = -(-vectors * each // tiles)
         lines = [T.bind((tile.number * share + n) % (vectors * each)) for n in range(share)]
         return [

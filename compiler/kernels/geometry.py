@@ -152,12 +152,28 @@ def fits(vectors: int, columns: int, profile: Profile, whole: bool = False) -> b
     return vectors * columns + weights + others <= profile.isa.registers
 
 
-def cycles(shape: Geometry, vectors: int, columns: int, profile: Profile) -> float:
+def blocks(shape: Geometry, groups: int, cores: int) -> list[int]:
+    """Pixels of each task of a pointwise convolution: about BLOCK, in as many tasks as keep all
+    cores busy to the end. groups: tasks that share a block.
+    """
+    fewest, tasks = -(-shape.pixels // BLOCK), shape.batch * groups
+
+    def busiest(pieces: int) -> int:
+        return -(-tasks * pieces // cores) * -(-shape.pixels // pieces)
+
+    pieces = min(range(fewest, fewest + fewest // 4 + 2), key=lambda p: (busiest(p), p))
+    return even(shape.pixels, -(-shape.pixels // pieces))
+
+
+def cycles(
+    shape: Geometry, vectors: int, columns: int, profile: Profile, panels_first: bool = False
+) -> float:
     """Estimated cycles of the busiest core: the slowest of arithmetic, loads, latency, and weights
     from L2, and what stands around the loops. A step takes one channel, or two of integers, whose
     sums wait for an addition only.
     """
     together, latency = (2, 1) if shape.whole else (1, FMA_LATENCY)
+    depth = shape.reach // together * shape.kernel[0] * shape.kernel[1]
 
     def step(v: int, n: int) -> float:
         fits_l1 = (
@@ -168,18 +184,34 @@ def cycles(shape: Geometry, vectors: int, columns: int, profile: Profile) -> flo
         units = multiplying(v, n, shape.whole)
         return max(units, (v + n) / LOADS_PER_CYCLE, latency, stream)
 
-    extent = shape.out_width if shape.mode == "rows" else shape.pixels
-    cut = BLOCK if shape.mode == "flat" else extent
-    tiles = Counter(even(cut, columns) * (extent // cut) + even(extent % cut, columns))
-    groups = Counter({vectors: shape.panels // vectors, shape.panels % vectors: 1})
-    del tiles[0], groups[0]
-    rows = shape.out_height if shape.mode == "rows" else 1
-    depth = shape.reach // together * shape.kernel[0] * shape.kernel[1]
-    cuts = {"rows": rows, "image": 1, "flat": -(-extent // BLOCK)}
-    pieces = shape.batch * groups.total() * cuts[shape.mode]
-    each = sum((depth * step(v, n) + TILE) * groups[v] * tiles[n] for v in groups for n in tiles)
-    total = shape.batch * rows * each + TASK * pieces
-    return total / pieces * -(-pieces // profile.cores)
+    def piece(v: int, extent: int) -> float:
+        tiles = Counter(even(extent, columns))
+        return TASK + sum(count * (depth * step(v, n) + TILE) for n, count in tiles.items())
+
+    groups = filled(shape.panels, vectors)
+    extents = {
+        "rows": [shape.out_width] * shape.out_height,
+        "image": [shape.pixels],
+        "flat": blocks(shape, len(groups), profile.cores),
+    }[shape.mode]
+    heights, height = np.unique(groups, return_inverse=True)
+    widths, width = np.unique(extents, return_inverse=True)
+    kinds = np.array([[piece(int(v), int(e)) for e in widths] for v in heights])
+    tasks = kinds[height][:, width]
+    order = tasks if panels_first else tasks.T
+    return busiest(np.tile(order.ravel(), shape.batch), profile.cores)
+
+
+def filled(extent: int, most: int) -> list[int]:
+    """14, 4 -> 4, 4, 4, 2"""
+    return [min(most, extent - start) for start in range(0, extent, most)]
+
+
+def busiest(tasks: np.ndarray, cores: int) -> float:
+    """What the core with most to do takes for its share, as runtime/pool.c gives them out."""
+    shares = min(cores, len(tasks))
+    starts = [len(tasks) * n // shares for n in range(shares)]
+    return float(np.add.reduceat(tasks, starts).max())
 
 
 def multiplying(vectors: int, columns: int, whole: bool) -> float:

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import targets
-from compiler.kernels.geometry import Geometry, cycles, even, fits
+from compiler.kernels.geometry import Geometry, blocks, busiest, cycles, even, fits
 
 AVX2, AVX512 = targets.get("ml_c4"), targets.get("ml_c5")
 SHAPE = Geometry(
@@ -28,6 +29,7 @@ SHAPE = Geometry(
     reach=64,
     lanes=8,
 )
+POINTWISE = replace(SHAPE, kernel=(1, 1), padding=(0, 0))
 
 
 @given(extent=st.integers(1, 500), most=st.integers(1, 40))
@@ -36,6 +38,34 @@ def test_even_parts_cover_the_extent_and_differ_by_one_at_most(extent: int, most
     assert sum(parts) == extent
     assert max(parts) <= most
     assert max(parts) - min(parts) <= 1
+
+
+@given(size=st.integers(9, 80), groups=st.integers(1, 9), cores=st.integers(1, 70))
+def test_blocks_cover_the_image_and_differ_by_one_at_most(
+    size: int, groups: int, cores: int
+) -> None:
+    made = blocks(replace(POINTWISE, out_height=size, out_width=size), groups, cores)
+    assert sum(made) == size * size
+    assert max(made) - min(made) <= 1 and made[0] <= 64
+
+
+def test_blocks_keep_all_cores_busy() -> None:
+    fourteen = replace(POINTWISE, out_height=14, out_width=14)
+    assert blocks(fourteen, 1, 2) == [49] * 4
+    assert blocks(replace(POINTWISE, out_height=28, out_width=28), 1, 2) == [56] * 14
+
+
+@pytest.mark.parametrize(
+    ("tasks", "cores", "most"), [([5, 1, 1, 1], 2, 6), ([3, 3, 3, 1], 4, 3), ([2], 8, 2)]
+)
+def test_the_busiest_core_has_its_share(tasks: list[float], cores: int, most: float) -> None:
+    assert busiest(np.array(tasks), cores) == most
+
+
+def test_a_last_group_of_few_panels_costs_the_core_that_waits() -> None:
+    """Ten panels in threes leave one core six of them."""
+    small = replace(POINTWISE, out_height=7, out_width=7, panels=10, out_channels=80)
+    assert cycles(small, 5, 2, AVX512) < cycles(small, 3, 2, AVX512)
 
 
 @pytest.mark.parametrize(
