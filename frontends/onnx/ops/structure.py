@@ -142,7 +142,6 @@ def slice_node(
     axes: Value | Sequence[int] | None = None,
     steps: Value | None = None,
 ) -> Value:
-    """Out-of-range ends are clamped as Python's slices do."""
     begins, stops = integers(starts, "starts"), integers(ends, "ends")
     along = list(range(len(begins))) if axes is None else integers(axes, "axes")
     strides = [1] * len(begins) if steps is None else integers(steps, "steps")
@@ -151,8 +150,16 @@ def slice_node(
         axis = axis_of(a, rank(x))
         if step == 0:
             raise ModelError("steps must not be 0")
-        picked[axis] = range(shape(x)[axis])[slice(begin, stop, step)]
+        picked[axis] = _span(shape(x)[axis], begin, stop, step)
     return b.pick(x, picked)
+
+
+def _span(length: int, begin: int, stop: int, step: int) -> range:
+    """Clamped as the standard has it. Backwards, Python's slices may begin before the first element
+    and are empty then; these begin with it."""
+    low, high = (0, length) if step > 0 else (-1, length - 1)
+    begin, stop = (n + length if n < 0 else n for n in (begin, stop))
+    return range(min(max(begin, 0), high), min(max(stop, low), high), step)
 
 
 def slice_attributes(
