@@ -94,27 +94,26 @@ def average_pool(
         auto_pad=auto_pad,
         ceil_mode=ceil_mode,
     )
-    given = tuple(pads) or (0,) * (2 * len(window.kernel))
-    grown = bool(ceil_mode) and window.after != given[len(window.kernel) :]
     counted = bool(count_include_pad)
     # avg_pool2d counts either all padding or, with windows that have no gaps, none of it
-    plain = not grown if counted else max(window.dilations) == 1
+    plain = window.after == window.asked if counted else max(window.dilations) == 1
     if plain or not any(window.before + window.after):
         return _pool(b, R.nn.avg_pool2d, x, window, count_include_pad=counted)
     means = _pool(b, R.nn.avg_pool2d, x, window, count_include_pad=True)
-    factor = _correction(window, shape(x)[2:], given if counted else ())
+    factor = _correction(window, shape(x)[2:], counted)
     return b(R.multiply, means, factor.astype(dtype(x)))
 
 
-def _correction(window: Window, spatial: Sequence[int], pads: Sequence[int]) -> Array:
+def _correction(window: Window, spatial: Sequence[int], counted: bool) -> Array:
     """Per output position: the window's size over how many of its elements the mean counts.
 
-    Those are the input's, and of the padding what `pads` gives, never what ceil_mode adds.
+    Those are the input's and, where padding is counted, of that what the model asks for, never
+    what ceil_mode adds.
     """
     axes = len(spatial)
     factor = np.ones(window.output)
     for i, size in enumerate(spatial):
-        low, high = (-pads[i], size + pads[axes + i]) if pads else (0, size)
+        low, high = (-window.before[i], size + window.asked[i]) if counted else (0, size)
         starts = np.arange(window.output[i]) * window.strides[i] - window.before[i]
         taps = starts[:, None] + np.arange(window.kernel[i]) * window.dilations[i]
         count = ((taps >= low) & (taps < high)).sum(axis=1)

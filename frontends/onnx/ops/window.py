@@ -8,7 +8,9 @@ from frontends.model import ModelError
 
 @dataclass(frozen=True)
 class Window:
-    """Per spatial axis. `before` and `after` pad so that a floored division gives `output`."""
+    """Per spatial axis. `before` and `after` pad so that a floored division gives `output`; of
+    `after`, `asked` is what the model asks for, and the rest what rounding up needs.
+    """
 
     kernel: tuple[int, ...]
     strides: tuple[int, ...]
@@ -16,6 +18,7 @@ class Window:
     before: tuple[int, ...]
     after: tuple[int, ...]
     output: tuple[int, ...]
+    asked: tuple[int, ...]
 
 
 def per_axis(value: Sequence[int], axes: int, default: int, what: str) -> tuple[int, ...]:
@@ -64,18 +67,16 @@ def resolve(
             # rounding up leaves one window, which ends with the padded input
             taps[i] = (padded - 1) // dilations[i] + 1
             span = (taps[i] - 1) * dilations[i] + 1
-        rows.append(_axis(size, span, strides[i], begin, end, bool(ceil_mode)))
-    before, after, output_sizes = zip(*rows, strict=True)
-    return Window(tuple(taps), strides, dilations, before, after, output_sizes)
+        rows.append((begin, *_axis(size, span, strides[i], begin, end, bool(ceil_mode)), end))
+    before, after, output_sizes, asked = zip(*rows, strict=True)
+    return Window(tuple(taps), strides, dilations, before, after, output_sizes, asked)
 
 
 AUTO_PAD = frozenset(["NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"])
 
 
-def _axis(
-    size: int, span: int, stride: int, begin: int, end: int, ceil: bool
-) -> tuple[int, int, int]:
-    """(begin, end, positions); with `ceil` the end grows until the last window fits."""
+def _axis(size: int, span: int, stride: int, begin: int, end: int, ceil: bool) -> tuple[int, int]:
+    """(end, positions); with `ceil` the end grows until the last window fits."""
     room = size + begin + end - span
     if room < 0:
         raise ModelError(f"a window of {span} does not fit {size} elements padded to {room + span}")
@@ -83,4 +84,4 @@ def _axis(
     if ceil and room % stride and positions * stride < size + begin:
         positions += 1  # one more window, as it starts before the end padding
         end = (positions - 1) * stride + span - size - begin
-    return begin, end, positions
+    return end, positions

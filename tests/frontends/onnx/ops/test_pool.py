@@ -15,6 +15,7 @@ WINDOWS = [
     ("float[1,2,4,4] x", "kernel_shape=[2,2], strides=[3,3], pads=[1,1,1,1], ceil_mode=1"),
     ("float[1,2,7,8] x", 'kernel_shape=[2,4], strides=[2,3], auto_pad="SAME_UPPER"'),
     ("float[1,2,7,8] x", 'kernel_shape=[2,4], strides=[2,3], auto_pad="SAME_LOWER"'),
+    ("float[1,2,9,8] x", 'kernel_shape=[2,3], strides=[2,2], auto_pad="SAME_UPPER", ceil_mode=1'),
     ("float[2,3,11] x", "kernel_shape=[3], strides=[2], pads=[1,1]"),
     ("float[1,2,5,6,7] x", "kernel_shape=[2,3,2], strides=[1,2,2], pads=[1,1,0,0,1,1]"),
 ]
