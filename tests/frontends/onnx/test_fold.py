@@ -82,6 +82,29 @@ def test_weights_made_by_nodes_are_constants(load: Load) -> None:
     assert ops(model) == ["nn.conv2d"]
 
 
+@pytest.mark.parametrize("opset", [11, 13, 17])
+def test_a_normalisation_of_constants_is_for_inference(agrees: Load, opset: int) -> None:
+    agrees(
+        "g (float[1] x) => (float[] y) { n = BatchNormalization(w, s, b, m, v) y = Add(n, x) }",
+        opset,
+        w=(7, 3),
+        s=(3,),
+        b=(3,),
+        m=(3,),
+        v=np.full(3, 0.5, np.float32),
+    )
+
+
+def test_a_slice_of_constants_is_cut_as_the_standard_has_it(agrees: Load) -> None:
+    agrees(
+        "g (float[1] x) => (float[] y) { p = Slice(w, a, a, c, d) y = Add(p, x) }",
+        w=(2, 3),
+        a=[-3],
+        c=[0],
+        d=[-1],
+    )
+
+
 MADE = [
     ("float[1,1,2,2] x", "y = Resize(x, , , w)", [1, 1, 10**6, 10**9]),
     ("float[2] x", 'y = Pad<mode="edge">(x, w)', [0, 10**9]),
