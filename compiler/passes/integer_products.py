@@ -94,7 +94,9 @@ class _Rewriter(Rewriter):
         if difference is not None:
             zero, expr = self._zero(difference.args[1]), difference.args[0]
         cast = self._call(expr, "relax.astype", "int32")
-        if cast is None or dtype_of(cast.args[0]) not in BYTES or zero is None:
+        if cast is None or not isinstance(cast.args[0], relax.Var) or zero is None:
+            return None
+        if dtype_of(cast.args[0]) not in BYTES:
             return None
         limits = np.iinfo(dtype_of(cast.args[0]))
         if isinstance(zero, int) and not limits.min <= zero <= limits.max:

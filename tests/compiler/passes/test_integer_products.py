@@ -120,6 +120,14 @@ def test_a_zero_point_that_no_byte_holds_stays_float() -> None:
     assert "nn.conv2d of float32" in operators(emit, numbers((1, 4, 3, 3)))
 
 
+def test_products_of_constants_alone_stay_float() -> None:
+    def emit(a: relax.Var) -> relax.Expr:
+        data = dequantised(relax.const(numbers((1, 4, 3, 3))), 3, 0.1)
+        return R.add(layer(data, numbers((4, 4, 1, 1)), 0.1), R.astype(a, "float32"))
+
+    assert "nn.conv2d of float32" in operators(emit, numbers((1, 4, 3, 3)))
+
+
 @pytest.mark.parametrize(("channels", "kind"), [(60000, "int32"), (70000, "float32")])
 def test_sums_that_could_leave_32_bits_stay_float(channels: int, kind: str) -> None:
     weight = np.full((1, channels, 1, 1), 127, np.int8)
