@@ -7,7 +7,8 @@ from __future__ import annotations
 import onnx
 
 from benchmarks.fuzz import elements, flow, images, moves, products, quantised
-from benchmarks.fuzz.drawing import Declined, Drawing, Graph, Shape, Value, model_of
+from benchmarks.fuzz.drawing import Drawing, Graph, Shape, Value, model_of
+from benchmarks.fuzz.oracle import Declined
 
 OPSETS = (13, 17, 18, 21, 23)
 NODES = (3, 15)

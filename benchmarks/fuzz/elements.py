@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from onnx import helper
 
-from benchmarks.fuzz.drawing import FLOATS, INTEGERS, Declined, Drawing, Shape, Value
+from benchmarks.fuzz.drawing import FLOATS, INTEGERS, Drawing, Shape, Value
+from benchmarks.fuzz.oracle import Declined
 
 Row = tuple[float, Callable[[Drawing], object]]
 

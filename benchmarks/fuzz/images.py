@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.fuzz.drawing import FLOATS, Declined, Drawing, Value
+from benchmarks.fuzz.drawing import FLOATS, Drawing, Value
 from benchmarks.fuzz.elements import Row
+from benchmarks.fuzz.oracle import Declined
 
 WIDTHS = (1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 24, 31, 32, 33, 40)
 ACTIVATIONS = ("Relu", "Sigmoid", "HardSwish", "LeakyRelu", "Tanh", "Clip", "Elu", "")

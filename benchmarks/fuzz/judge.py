@@ -20,7 +20,8 @@ import numpy as np
 from benchmarks.conformance import cause
 from benchmarks.fuzz import twins, variants
 from benchmarks.fuzz.draw import draw, opset_of
-from benchmarks.fuzz.drawing import Array, Graph, model_of
+from benchmarks.fuzz.drawing import Graph, model_of
+from benchmarks.fuzz.oracle import Array
 from benchmarks.fuzz.variants import Variant
 from compiler import abi, errors, forked
 

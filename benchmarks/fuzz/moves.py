@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
-from benchmarks.fuzz.drawing import FLOATS, Declined, Drawing, Shape, Value
+from benchmarks.fuzz.drawing import FLOATS, Drawing, Shape, Value
 from benchmarks.fuzz.elements import Row
+from benchmarks.fuzz.oracle import Declined
 
 
 def has_axes(value: Value) -> bool:

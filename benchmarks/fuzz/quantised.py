@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.fuzz.drawing import Declined, Drawing, Value
+from benchmarks.fuzz.drawing import Drawing, Value
 from benchmarks.fuzz.elements import Row
 from benchmarks.fuzz.images import is_flat_image, window
+from benchmarks.fuzz.oracle import Declined
 from benchmarks.fuzz.products import LENGTHS, is_matrix
 
 BYTES = ("uint8", "int8")

@@ -33,7 +33,7 @@ POINTS = 200  # of a template's settings, among which one is drawn
 
 @dataclass(frozen=True)
 class Variant:
-    """device: whose vectors it is compiled for, with instructions that this CPU has. layouts,
+    """device: what it is compiled for, by instructions that this CPU has. layouts,
     settings: seeds of random ones; None: what the cost models choose. optimised: by LLVM, which
     takes more than half of a graph's time.
     """
@@ -63,16 +63,22 @@ def drawn(seed: int) -> Variant:
 def compiled(proto: onnx.ModelProto, feed: Arrays, variant: Variant, folder: Path) -> Arrays:
     """Like onnx_backend.compiled."""
     model, constants = onnx_backend.imported(proto, feed, folder)
-    host, profile = targets.get("host"), targets.PROFILES[variant.device]
-    llvm = {**host.llvm, **({} if variant.optimised else {"opt-level": 0})}
-    isa = replace(profile.isa, features=host.isa.features)
-    profile = replace(profile, llvm=llvm, isa=isa)
+    profile = profile_of(variant)
     lowered = lower(model.module, profile, variant.layouts)
     chosen = settings(lowered, profile, variant.settings)
     scheduled = pipeline.schedule(lowered, profile, chosen)
     objects = onnx_backend.compile_together(scheduled.kernels, profile, folder)
     onnx_backend.link(objects, scheduled, model.signature, profile, folder)
     return constants
+
+
+def profile_of(variant: Variant) -> Profile:
+    """The device, if need be with instructions of this CPU."""
+    host, profile = targets.get("host"), targets.PROFILES[variant.device]
+    if not targets.runs_here(profile.isa):
+        isa = replace(profile.isa, features=host.isa.features)
+        profile = replace(profile, llvm=host.llvm, isa=isa)
+    return profile if variant.optimised else replace(profile, llvm={**profile.llvm, "opt-level": 0})
 
 
 def lower(module: tvm.IRModule, profile: Profile, layouts: int | None) -> tvm.IRModule:

@@ -7,7 +7,8 @@ import onnx
 import pytest
 
 from benchmarks.fuzz.draw import FAMILIES, draw, opset_of
-from benchmarks.fuzz.drawing import Declined, Drawing, Graph, model_of, session_of
+from benchmarks.fuzz.drawing import Drawing, Graph, model_of
+from benchmarks.fuzz.oracle import Declined, session_of
 
 SEEDS = range(60)
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from benchmarks.fuzz.drawing import Declined, Drawing, bound, model_of, session_of
+from benchmarks.fuzz.drawing import Drawing, bound, model_of
+from benchmarks.fuzz.oracle import Declined, session_of
 
 X = np.array([[1, 2, 3], [4, 5, 6]], np.float32)
 
@@ -47,3 +48,12 @@ def test_graphs_share_a_model(g: Drawing) -> None:
     feed = {n: a for graph in graphs for n, a in graph.feed.items()}
     for answer in session_of(model).run(None, feed):
         np.testing.assert_array_equal(answer, -X)
+
+
+def test_what_is_about_to_jump_is_declined(g: Drawing) -> None:
+    halves = g.node("Mul", g.input(X), g.constant(0.5, "float32"))
+    scale, zero = g.constant(0.1, "float32"), g.constant(3, "uint8")
+    g.node("QuantizeLinear", g.node("Mul", halves, g.constant(0.17, "float32")), scale, zero)
+    for factor in (0.1, 0.3):  # ties of some elements
+        with pytest.raises(Declined):
+            g.node("QuantizeLinear", g.node("Mul", halves, g.constant(factor, "float32")), scale)

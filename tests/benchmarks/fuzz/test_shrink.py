@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from benchmarks.fuzz.drawing import Drawing, Graph, model_of, session_of
+from benchmarks.fuzz.drawing import Drawing, Graph, model_of
+from benchmarks.fuzz.oracle import session_of
 from benchmarks.fuzz.shrink import part, shrunk
 
 
