@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from compiler import build
@@ -18,6 +19,13 @@ META = {"Requirements": {"TargetDevice": "ML_C5", "TargetDeviceType": "cpu"}}
 BIAS = np.arange(6, dtype=np.float32)
 
 Artifact = Callable[..., Path]
+
+
+@pytest.fixture
+def children() -> Callable[[], list[psutil.Process]]:
+    """Of this process, since the test began: a server that other tests share is none of them."""
+    before = psutil.Process().children()
+    return lambda: [child for child in psutil.Process().children() if child not in before]
 
 
 @pytest.fixture(scope="session")

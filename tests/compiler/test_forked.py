@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -33,11 +34,13 @@ def test_what_fails_or_hangs_harms_nobody_else(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"3", "4"}
 
 
-def test_an_exception_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exception_leaves_no_process(
+    monkeypatch: pytest.MonkeyPatch, children: Callable[[], list[psutil.Process]]
+) -> None:
     def interrupted(_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(forked, "_wait", interrupted)
     with pytest.raises(KeyboardInterrupt):
         forked.run(lambda _: time.sleep(600), 2, processes=2)
-    assert not psutil.Process().children()
+    assert not children()

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,8 @@ from compiler import build, measure
 from compiler.measure import Meter, Trial, Unmeasured
 from tests.compiler.conftest import NATIVE, ZIG
 from tests.compiler.kernels.harness import NARROW, lowered, values
+
+Children = Callable[[], list[psutil.Process]]
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +32,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def meter(folder: Path) -> Iterator[Meter]:
+def meter(folder: Path, children: Children) -> Iterator[Meter]:
     with Meter(folder / "measure", threads=2, constants=1 << 16) as meter:
         meter.open(folder / "kernels.so")
         yield meter
-    assert not psutil.Process().children()
+    assert not children()
 
 
 def trial(name: str) -> Trial:
@@ -65,9 +67,9 @@ def test_a_bad_kernel_is_told_and_the_next_one_measured(meter: Meter, name: str,
     assert len(meter.times(trial("good"), 3, limit_s=10)) == 3
 
 
-def test_a_killed_process_is_replaced(meter: Meter) -> None:
+def test_a_killed_process_is_replaced(meter: Meter, children: Children) -> None:
     meter.times(trial("good"), 1, limit_s=10)
-    [process] = psutil.Process().children()
+    [process] = children()
     process.kill()
     with pytest.raises(Unmeasured, match="status -9"):
         meter.times(trial("good"), 1, limit_s=10)

@@ -62,6 +62,7 @@ def tuned(
     events: list[progress.Event],
     request_: CompileRequest,
     monkeypatch: pytest.MonkeyPatch,
+    children: Callable[[], list[psutil.Process]],
 ) -> Iterator[Tune]:
     """Tunes a net whose element-wise work has just these settings."""
     monkeypatch.setattr(tune, "FIRST_LIMIT_S", 0.5)
@@ -76,7 +77,7 @@ def tuned(
         return tune.choose(graph, model.signature, HOST, changed, tmp_path)
 
     yield run
-    assert not psutil.Process().children()
+    assert not children()
     assert not list(tmp_path.glob("tune-*"))
 
 
