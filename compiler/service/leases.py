@@ -17,7 +17,6 @@ from compiler.service.jobs import FINAL, Job, Status, before
 from compiler.service.store import JOB_COLUMNS, Event, to_job
 from compiler.service.tables import Database, attempts, events, jobs, now
 
-MAX_ATTEMPTS = 3  # a job that ends its worker thrice will end the next one, too
 PLACE = ".neoc-{token}/"  # of an attempt's artifact, below the output location
 LOG_LIMIT = 4096  # characters of a line
 
@@ -44,11 +43,13 @@ class Claim:
 
 
 class Leases:
-    """lease_s: how long a worker may be silent before its job is given to another."""
+    """lease_s: how long a worker may be silent before its job is given to another. attempts: a job
+    that ends its worker so often will end the next one, too."""
 
-    def __init__(self, database: Database, lease_s: float = 30.0) -> None:
+    def __init__(self, database: Database, lease_s: float = 30.0, attempts: int = 3) -> None:
         self._database = database
         self.lease_s = lease_s
+        self.attempts = attempts
 
     def claim(self, worker: str, token: str, targets: Sequence[str] | None = None) -> Claim | None:
         """The job that has waited longest: a new one, or one whose worker fell silent. token: of
@@ -57,7 +58,7 @@ class Leases:
             return None
         with self._database.writing() as connection:
             moment = now(connection)
-            _give_up(connection, moment)
+            self._give_up(connection, moment)
             query = select(jobs).where(*_free(moment, targets))
             query = query.order_by(jobs.c.created, jobs.c.id).limit(1)
             row = connection.execute(query.with_for_update(skip_locked=True)).first()
@@ -128,9 +129,15 @@ class Leases:
         return self._end(claim, Status.STOPPED, {})
 
     def release(self, claim: Claim) -> bool:
-        """Give the job back at once: this worker ends, and another may start it anew."""
+        """The attempt came to nothing: another may begin at once."""
+        return self._let_go(claim, {"lease": 0.0})
+
+    def give_back(self, claim: Claim) -> bool:
+        """This worker ends, which is not the job's fault: the attempt does not count."""
+        return self._let_go(claim, {"lease": 0.0, "attempts": jobs.c.attempts - 1})
+
+    def _let_go(self, claim: Claim, change: Mapping[str, Any]) -> bool:
         with self._database.writing() as connection:
-            change = {"lease": 0.0}
             held = _held(claim, Status.INPROGRESS, Status.STOPPING)
             return _changes(connection, held, change)
 
@@ -154,7 +161,7 @@ class Leases:
     def reap(self) -> None:
         """End what nobody runs and nobody should run again."""
         with self._database.writing() as connection:
-            _give_up(connection, now(connection))
+            self._give_up(connection, now(connection))
 
     def litter(self) -> list[tuple[int, str]]:
         """Attempts that are over, whose places have not been seen empty: (fence, place)."""
@@ -179,6 +186,26 @@ class Leases:
             query = select(jobs.c.id).where(*_free(now(connection), targets)).limit(1)
             return connection.scalar(query) is not None
 
+    def _give_up(self, connection: Connection, moment: float) -> None:
+        """Of jobs whose worker fell silent: those that were to stop have, and those that ended
+        several workers fail."""
+        silent, ended = jobs.c.lease < moment, {"ended": moment, "modified": moment, "lease": None}
+        connection.execute(
+            update(jobs)
+            .where(jobs.c.status == Status.STOPPING, silent)
+            .values({**ended, "status": Status.STOPPED})
+        )
+        why = (
+            f"ServerError: the worker of this job ended {self.attempts} times before the job did; "
+            "the machine probably ran out of memory."
+        )
+        hopeless = and_(jobs.c.attempts >= self.attempts, jobs.c.staged_by.is_(None))
+        connection.execute(
+            update(jobs)
+            .where(jobs.c.status == Status.INPROGRESS, silent, hopeless)
+            .values({**ended, "status": Status.FAILED, "reason": why})
+        )
+
     def _end(self, claim: Claim, status: Status, members: Mapping[str, Any]) -> bool:
         with self._database.writing() as connection:
             moment = now(connection)
@@ -198,27 +225,6 @@ def _free(moment: float, targets: Sequence[str] | None) -> list[Any]:
     silent = and_(jobs.c.status == Status.INPROGRESS, jobs.c.lease < moment)
     found = [or_(jobs.c.status == Status.STARTING, silent)]
     return found if targets is None else [*found, jobs.c.target.in_(targets)]
-
-
-def _give_up(connection: Connection, moment: float) -> None:
-    """Of jobs whose worker fell silent: those that were to stop have, and those that ended several
-    workers fail."""
-    silent, ended = jobs.c.lease < moment, {"ended": moment, "modified": moment, "lease": None}
-    connection.execute(
-        update(jobs)
-        .where(jobs.c.status == Status.STOPPING, silent)
-        .values({**ended, "status": Status.STOPPED})
-    )
-    why = (
-        f"ServerError: the worker of this job ended {MAX_ATTEMPTS} times before the job did; the "
-        "machine probably ran out of memory."
-    )
-    hopeless = and_(jobs.c.attempts >= MAX_ATTEMPTS, jobs.c.staged_by.is_(None))
-    connection.execute(
-        update(jobs)
-        .where(jobs.c.status == Status.INPROGRESS, silent, hopeless)
-        .values({**ended, "status": Status.FAILED, "reason": why})
-    )
 
 
 def _held(claim: Claim, *statuses: Status) -> list[Any]:

@@ -14,7 +14,6 @@ import select
 import signal
 import socket
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -28,9 +27,10 @@ from sqlalchemy.exc import DBAPIError
 from compiler import errors, job, offspring, storage
 from compiler.errors import ClientError
 from compiler.request import from_checked, to_api
+from compiler.service import folders
 from compiler.service.child import Child, Order
 from compiler.service.jobs import Status
-from compiler.service.leases import MAX_ATTEMPTS, Claim, Leases, Result
+from compiler.service.leases import Claim, Leases, Result
 from compiler.service.store import Event
 from compiler.service.tables import Database
 
@@ -45,7 +45,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Options:
-    """targets: none for all. command: what to run as `neoc`."""
+    """targets: none for all. attempts: after so many a job is given up that ends what runs it.
+    command: what to run as `neoc`."""
 
     database: str
     storage_endpoint: str | None = None
@@ -53,6 +54,7 @@ class Options:
     no_tune: bool = False
     grace_s: float = 15.0
     lease_s: float = 30.0
+    attempts: int = 3
     command: tuple[str, ...] = (sys.executable, "-m", "compiler")
 
     def to_line(self) -> bytes:
@@ -144,10 +146,9 @@ class Worker:
 
     def _make(self, claim: Claim) -> Result | None:
         """The job's result, decided; or None, and the job has ended or is no longer ours."""
-        with tempfile.TemporaryDirectory(prefix="neoc-job-", ignore_cleanup_errors=True) as folder:
-            with Child(self._order(claim, Path(folder))) as child:
-                cause = self._watch(child, claim)
-                told, status = child.result(), child.status
+        with folders.working() as folder, Child(self._order(claim, folder)) as child:
+            cause = self._watch(child, claim)
+            told, status = child.result(), child.status
         if cause == "lost":
             return None
         if told is not None and told["status"] == "COMPLETED" and not cause:
@@ -157,7 +158,7 @@ class Worker:
                 return result
             cause = "stop"
         if cause == "ending":
-            self._insist(lambda: self._leases.release(claim))
+            self._insist(lambda: self._leases.give_back(claim))
         elif cause == "timeout":
             self._fail(claim, job.late_reason(_limit(claim)), told)
         elif told is None:
@@ -222,11 +223,11 @@ class Worker:
         a few times."""
         if self._insist(lambda: self._leases.stopped(claim)):
             return
-        if claim.job.attempts < MAX_ATTEMPTS:
+        if claim.job.attempts < self._leases.attempts:
             self._insist(lambda: self._leases.release(claim))
             return
         how = f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"
-        reason = f"ServerError: the compiler ended with {how} {MAX_ATTEMPTS} times."
+        reason = f"ServerError: the compiler ended with {how} {claim.job.attempts} times."
         self._fail(claim, reason, None)
 
     def _publish(self, claim: Claim, result: Result) -> None:
@@ -249,7 +250,7 @@ class Worker:
                         self._fail(claim, errors.reason(error), result.report)
                         return
                     if self._ending(2.0**number):
-                        self._insist(lambda: self._leases.release(claim))
+                        self._insist(lambda: self._leases.give_back(claim))
                         return
             self._insist(lambda: self._leases.complete(claim, result))
 
@@ -272,7 +273,9 @@ class Worker:
             thread.join()
 
     def _sweep(self) -> None:
-        """Empty the places of attempts that are over, whosever they were."""
+        """Empty the places of attempts that are over, whosever they were, and this machine's
+        folders that no worker has any more."""
+        folders.sweep()
         try:
             for fence, place in self._leases.litter():
                 with suppress(ClientError):  # then there is no such place, or not for us
@@ -315,7 +318,8 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     offspring.adopt()
     database = Database(options.database)
-    Worker(Leases(database, options.lease_s), options, _input_ended, _reap).run()
+    leases = Leases(database, options.lease_s, options.attempts)
+    Worker(leases, options, _input_ended, _reap).run()
     database.close()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from compiler.service.jobs import Status
-from compiler.service.leases import MAX_ATTEMPTS, Claim, Leases, Result
+from compiler.service.leases import Claim, Leases, Result
 from compiler.service.store import New, Store
 from compiler.service.tables import Database
 
@@ -137,6 +137,13 @@ def test_a_released_job_is_taken_at_once(leases: Leases, new: New) -> None:
     assert taken(leases, "t2").job.attempts == 2
 
 
+def test_a_worker_that_ends_costs_no_attempt(leases: Leases, new: New) -> None:
+    assert leases.give_back(taken(leases))
+    claim = taken(leases, "t2")
+    assert claim.job.attempts == 1
+    assert not leases.give_back(replace(claim, fence=claim.fence - 1))
+
+
 def test_a_decided_result_outlives_its_worker(store: Store, short: Leases, new: New) -> None:
     """Whoever comes next publishes it, and runs nothing."""
     first = taken(short, "t1")
@@ -153,7 +160,7 @@ def test_a_decided_result_outlives_its_worker(store: Store, short: Leases, new: 
 
 
 def test_a_job_that_ends_its_workers_fails(store: Store, short: Leases, new: New) -> None:
-    for number in range(MAX_ATTEMPTS):
+    for number in range(short.attempts):
         taken(short, f"t{number}")
         expire()
     assert short.claim("w", "t") is None

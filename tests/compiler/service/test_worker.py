@@ -167,9 +167,9 @@ def test_an_ending_worker_gives_its_job_back(work: Work, store: Store, new: New)
     ender = soon(store, ended.set)
     job = work("hang", ending=lambda timeout_s: ended.is_set())
     ender.join()
-    assert (job.status, job.attempts) == (Status.INPROGRESS, 1)
+    assert (job.status, job.attempts) == (Status.INPROGRESS, 0)
     job = work("succeed", fresh=False)
-    assert (job.status, job.attempts) == (Status.COMPLETED, 2)
+    assert (job.status, job.attempts) == (Status.COMPLETED, 1)
 
 
 def test_a_job_that_is_another_workers_is_let_go(
