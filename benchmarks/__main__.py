@@ -9,6 +9,7 @@ peak         how fast this machine multiplies, and reads memory
 conformance  the official suite of ONNX
 fuzz         random graphs against ONNX Runtime
 faults       the job service while its processes are killed and its connections cut
+load         the job service while many jobs wait and many ask
 """
 
 import argparse
@@ -28,7 +29,7 @@ from benchmarks import (
     suite,
 )
 from benchmarks.fuzz import fuzz
-from benchmarks.service import faults
+from benchmarks.service import faults, load
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     trees = commands.add_parser("forests", help="tree ensembles beside their peers")
     compare.add_options(trees, dict.fromkeys(forests.NAMES), "all")
     trees.set_defaults(run=compare.run, source=forests.network, peers=forests.PEERS)
-    for module in (kernels, runtime, peak, conformance, fuzz, faults):
+    for module in (kernels, runtime, peak, conformance, fuzz, faults, load):
         name = module.__name__.rpartition(".")[2]
         command = commands.add_parser(name, help=_first_line(module))
         module.add_options(command)
