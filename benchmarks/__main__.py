@@ -10,6 +10,7 @@ conformance  the official suite of ONNX
 fuzz         random graphs against ONNX Runtime
 faults       the job service while its processes are killed and its connections cut
 load         the job service while many jobs wait and many ask
+connections  the job service and those who speak HTTP badly, slowly or not at all
 """
 
 import argparse
@@ -29,7 +30,7 @@ from benchmarks import (
     suite,
 )
 from benchmarks.fuzz import fuzz
-from benchmarks.service import faults, load
+from benchmarks.service import connections, faults, load
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     trees = commands.add_parser("forests", help="tree ensembles beside their peers")
     compare.add_options(trees, dict.fromkeys(forests.NAMES), "all")
     trees.set_defaults(run=compare.run, source=forests.network, peers=forests.PEERS)
-    for module in (kernels, runtime, peak, conformance, fuzz, faults, load):
+    for module in (kernels, runtime, peak, conformance, fuzz, faults, load, connections):
         name = module.__name__.rpartition(".")[2]
         command = commands.add_parser(name, help=_first_line(module))
         module.add_options(command)

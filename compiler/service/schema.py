@@ -4,7 +4,7 @@ botocore checks few constraints in a client, so that a server must check all: pa
 lengths and numbers, with AWS's texts.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -25,6 +25,12 @@ FURTHER: Mapping[str, Mapping[str, Any]] = {"MaxRuntimeInSeconds": {"max": 24192
 def service() -> Any:
     """botocore's ServiceModel."""
     return ServiceModel(Loader().load_service_model("sagemaker", "service-2"), "sagemaker")
+
+
+def load(operations: Iterable[str]) -> None:
+    """Now, and not while the first caller waits."""
+    for operation in operations:
+        _ = service().operation_model(operation).input_shape
 
 
 def checked(operation: str, value: Any) -> dict[str, Any]:

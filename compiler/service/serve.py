@@ -14,10 +14,11 @@ import uvicorn
 from starlette.applications import Starlette
 
 from compiler.errors import ClientError
-from compiler.service import api, app
+from compiler.service import api, app, schema
 from compiler.service.fleet import Fleet
 from compiler.service.keys import FileKeys, Key, Keys, StoredKeys, generate
 from compiler.service.limits import Limits
+from compiler.service.protocol import Protocol
 from compiler.service.store import Store
 from compiler.service.tables import Database
 from compiler.service.tokens import Tokens
@@ -52,6 +53,7 @@ def serve(serving: Serving, options: Options) -> None:
     keys, new = _keys(serving.credentials, database)
     store = Store(database)
     service = api.Service(store, Tokens(database.secret("pages")), serving.region)
+    schema.load(api.OPERATIONS)
     door = app.Door(keys, Limits(serving.rate, 2 * serving.rate), service)
     with _listening(serving.host, serving.port) as listening:
         application = app.build(door, database, lifespan=_tending(Fleet(serving.workers, options)))
@@ -116,7 +118,7 @@ def _announce(serving: Serving, listening: socket.socket, new: Key | None) -> No
 def _config(application: Starlette, serving: Serving) -> uvicorn.Config:
     return uvicorn.Config(
         application,
-        http="h11",  # which bounds headers
+        http=Protocol,
         h11_max_incomplete_event_size=HEADER_BYTES,
         ws="none",
         limit_concurrency=CONNECTIONS,
