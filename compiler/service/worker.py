@@ -161,8 +161,8 @@ class Worker:
             self._insist(lambda: self._leases.give_back(claim))
         elif cause == "timeout":
             self._fail(claim, job.late_reason(_limit(claim)), told)
-        elif told is None:
-            self._died(claim, status)
+        elif told is None or told["killed"]:
+            self._died(claim, status, told)
         elif not cause:
             self._fail(claim, told["reason"], told)
         else:
@@ -218,9 +218,9 @@ class Worker:
         if not self._insist(lambda: self._leases.fail(claim, reason, told)):
             self._insist(lambda: self._leases.stopped(claim))
 
-    def _died(self, claim: Claim, status: int) -> None:
-        """The command left no word: it was stopped, or something killed it, which a job survives
-        a few times."""
+    def _died(self, claim: Claim, status: int, told: Mapping[str, Any] | None) -> None:
+        """The command left no word, or told that something killed the compiler: the job was
+        stopped, or survives it a few times."""
         if self._insist(lambda: self._leases.stopped(claim)):
             return
         if claim.job.attempts < self._leases.attempts:
@@ -228,7 +228,7 @@ class Worker:
             return
         how = f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"
         reason = f"ServerError: the compiler ended with {how} {claim.job.attempts} times."
-        self._fail(claim, reason, None)
+        self._fail(claim, told["reason"] if told else reason, told)
 
     def _publish(self, claim: Claim, result: Result) -> None:
         """As often as it takes: the artifact under its name, then the job completed."""

@@ -49,6 +49,13 @@ def crash(request: CompileRequest, workdir: Path) -> NoReturn:
     raise AssertionError
 
 
+def perish(request: CompileRequest, workdir: Path) -> NoReturn:
+    """As when memory runs out."""
+    progress.phase("lower")
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
 def hang(request: CompileRequest, workdir: Path) -> NoReturn:
     """With a file, a child, and a grandchild that left for a session of its own."""
     progress.phase("build")

@@ -148,18 +148,27 @@ def test_the_parents_deadline(work: Work, monkeypatch: pytest.MonkeyPatch) -> No
     assert job.started and job.ended and 1.2 <= job.ended - job.started < 4
 
 
-def test_a_killed_child_is_tried_again_and_not_for_ever(work: Work, new: New) -> None:
-    job = work("die")
+@pytest.mark.parametrize("command", ["die", "perish"])
+def test_a_killed_child_is_tried_again(command: str, work: Work, new: New) -> None:
+    """The command, or the compiler below it."""
+    job = work(command)
     assert (job.status, job.attempts) == (Status.INPROGRESS, 1)
     job = work("succeed", fresh=False)
     assert (job.status, job.attempts) == (Status.COMPLETED, 2)
     assert files(new) == ["net-ml_c5.tar.gz"]
 
 
-def test_a_job_that_always_kills_fails(work: Work) -> None:
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("die", "ServerError: the compiler ended with signal SIGKILL 3 times."),
+        ("perish", "ServerError: the compiler process died of signal SIGKILL during lower; the"),
+    ],
+)
+def test_a_job_that_is_always_killed_fails(command: str, reason: str, work: Work) -> None:
     for fresh in (True, False, False):
-        job = work("die", fresh=fresh)
-    assert job.reason == "ServerError: the compiler ended with signal SIGKILL 3 times."
+        job = work(command, fresh=fresh)
+    assert job.status == Status.FAILED and job.reason.startswith(reason)
 
 
 def test_an_ending_worker_gives_its_job_back(work: Work, store: Store, new: New) -> None:
