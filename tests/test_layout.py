@@ -30,6 +30,8 @@ COVERED_BY = {
     "compiler/service/jobs.py": "tests/compiler/service/test_store.py",
     # What everything of the service goes through.
     "compiler/service/faults.py": "tests/compiler/service/test_wire.py",
+    # A stand-in for the compiler, which every trial runs.
+    "benchmarks/service/quick.py": "tests/benchmarks/service/test_faults.py",
     # Definitions: each is judged by the network that is exported of it.
     "benchmarks/nets/classic.py": "tests/benchmarks/nets/test_export.py",
     "benchmarks/nets/layers.py": "tests/benchmarks/nets/test_export.py",

@@ -84,6 +84,7 @@ class Load:
     def __init__(self, site: Site, jobs: int) -> None:
         self._url, self._jobs = site.url, jobs
         self._own = threading.local()
+        self._connections: list[http.client.HTTPConnection] = []
         self._stops = itertools.count()
         self._ended = threading.Event()
         self.seconds: dict[str, list[float]] = {}
@@ -102,6 +103,8 @@ class Load:
                 clients.submit(self._call, kind, self._members(kind, number, chance), due)
         self._ended.set()
         reader.join()
+        for connection in self._connections:
+            connection.close()
 
     def lines(self) -> list[str]:
         found = [f"{'':10} {'calls':>6} {'median':>8} {'p99':>8} {'most':>8}  ms"]
@@ -154,6 +157,7 @@ class Load:
         found: http.client.HTTPConnection | None = getattr(self._own, "connection", None)
         if found is None:
             found = self._own.connection = http.client.HTTPConnection(urlsplit(self._url).netloc)
+            self._connections.append(found)
         return found
 
 
