@@ -69,12 +69,18 @@ def golden(pytestconfig: pytest.Config) -> Callable[[str, str], None]:
 
 @pytest.fixture(scope="session")
 def dlr_python() -> Path:
-    """The Python of an environment that holds the unmodified `dlr` client, and no TVM.
+    """The Python of an environment that holds the unmodified `dlr` client, and no TVM. Run it with
+    `-I`, away from the checkout."""
+    return environment_of(*DLR_PACKAGES, finish=_silence)
 
-    Made once and kept in the user's cache folder. Run it with `-I`, away from the checkout.
-    """
+
+def environment_of(
+    *packages: str, below: Path | None = None, finish: Callable[[Path], None] | None = None
+) -> Path:
+    """The Python of an environment with these packages, the first of which names it. Made once and
+    kept in the user's cache folder. below: a folder of others. finish: is given its folder."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    folder = cache_folder().parent / f"dlr-1.10.0-python{version}"
+    folder = cache_folder().parent / f"{packages[0].replace('==', '-')}-python{version}"
     python = folder / "env" / "bin" / "python"
     ready = folder / "ready"
     folder.mkdir(parents=True, exist_ok=True)
@@ -84,10 +90,14 @@ def dlr_python() -> Path:
             subprocess.run(
                 [sys.executable, "-m", "venv", "--clear", str(folder / "env")], check=True
             )
-            pip = [str(python), "-m", "pip", "install", "--quiet", *DLR_PACKAGES]
+            pip = [str(python), "-m", "pip", "install", "--quiet", *packages]
             subprocess.run(pip, check=True)
-            _silence(folder)
+            if finish:
+                finish(folder)
             ready.touch()
+        if below:
+            [site] = folder.glob("env/lib/python*/site-packages")
+            (site / "below.pth").write_text(f"{below}\n")
     return python
 
 

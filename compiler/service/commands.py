@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +29,11 @@ Targets = Annotated[
     str | None, typer.Option(metavar="NAME,...", help="Take jobs for these devices alone.")
 ]
 NoTune = Annotated[bool, typer.Option("--no-tune", help="Measure nothing, as neoc compile.")]
+
+
+class Executor(StrEnum):
+    LOCAL = "local"
+    RAY = "ray"
 
 
 def serve(
@@ -70,12 +76,19 @@ def worker(
     targets: Targets = None,
     storage_endpoint: Endpoint = None,
     no_tune: NoTune = False,
+    executor: Annotated[
+        Executor, typer.Option(help="Processes here, or on the nodes of a Ray cluster.")
+    ] = Executor.LOCAL,
 ) -> None:
     """Run jobs of a server that is elsewhere, on its database."""
     _check_extra()
     from compiler.service import serve as server
+    from compiler.service.fleet import Fleet
+    from compiler.service.placement import Placement
 
-    server.work(workers, _options(database, storage_endpoint, targets, no_tune))
+    options = _options(database, storage_endpoint, targets, no_tune)
+    on_ray = executor is Executor.RAY
+    server.work(Placement(options) if on_ray else Fleet(workers, options), options)
 
 
 def add_key(

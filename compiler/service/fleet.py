@@ -18,6 +18,10 @@ class Fleet:
         self._workers: list[subprocess.Popen[bytes] | None] = [None] * count
         self._started = [-HASTE_S] * count
 
+    @property
+    def count(self) -> int:
+        return len(self._workers)
+
     def tend(self) -> None:
         """Start those that are not running."""
         now = time.monotonic()

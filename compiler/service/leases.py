@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, insert, or_, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 
 from compiler.errors import REASON_LIMIT
 from compiler.service.jobs import FINAL, Job, Status, before
@@ -162,6 +162,14 @@ class Leases:
         """End what nobody runs and nobody should run again."""
         with self._database.writing() as connection:
             self._give_up(connection, now(connection))
+
+    def demand(self, targets: Sequence[str] | None = None) -> dict[str, int]:
+        """By target, the jobs that have not ended. targets: none for all."""
+        query = select(jobs.c.target, func.count()).where(jobs.c.status.not_in(FINAL))
+        if targets is not None:
+            query = query.where(jobs.c.target.in_(targets))
+        with self._database.reading() as connection:
+            return {name: n for name, n in connection.execute(query.group_by(jobs.c.target))}
 
     def litter(self) -> list[tuple[int, str]]:
         """Attempts that are over, whose places have not been seen empty: (fence, place)."""

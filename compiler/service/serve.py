@@ -9,16 +9,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import uvicorn
 from starlette.applications import Starlette
 
 from compiler.errors import ClientError
-from compiler.service import api, app, schema
+from compiler.service import api, app, protocol, schema
 from compiler.service.fleet import Fleet
 from compiler.service.keys import FileKeys, Key, Keys, StoredKeys, generate
 from compiler.service.limits import Limits
-from compiler.service.protocol import Protocol
 from compiler.service.store import Store
 from compiler.service.tables import Database
 from compiler.service.tokens import Tokens
@@ -28,6 +28,14 @@ TEND_S = 0.5
 HEADER_BYTES = 32 << 10
 CONNECTIONS = 512
 CLOSE_S = 5  # for requests under way, when the server ends
+
+
+class Executor(Protocol):
+    """What keeps workers running: on this machine, or on those of a cluster."""
+
+    def tend(self) -> None: ...
+
+    def stop(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -62,17 +70,16 @@ def serve(serving: Serving, options: Options) -> None:
     database.close()
 
 
-def work(count: int, options: Options) -> None:
+def work(executor: Executor, options: Options) -> None:
     """Workers alone, until SIGINT or SIGTERM."""
     opened(options.database).close()
-    fleet = Fleet(count, options)
     try:
         while True:
-            fleet.tend()
+            executor.tend()
             time.sleep(TEND_S)
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        fleet.stop()
+        executor.stop()
 
 
 def opened(url: str) -> Database:
@@ -119,7 +126,7 @@ def _announce(serving: Serving, listening: socket.socket, new: Key | None) -> No
 def _config(application: Starlette, serving: Serving) -> uvicorn.Config:
     return uvicorn.Config(
         application,
-        http=Protocol,
+        http=protocol.Protocol,
         h11_max_incomplete_event_size=HEADER_BYTES,
         ws="none",
         limit_concurrency=CONNECTIONS,

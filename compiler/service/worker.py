@@ -8,6 +8,7 @@ compilation takes all cores there are.
 
 import json
 import logging
+import math
 import os
 import secrets
 import select
@@ -46,7 +47,8 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Options:
     """targets: none for all. attempts: after so many a job is given up that ends what runs it.
-    command: what to run as `neoc`."""
+    idle_s: the worker ends when there was no job for so long; none for never. command: what to
+    run as `neoc`."""
 
     database: str
     storage_endpoint: str | None = None
@@ -55,6 +57,7 @@ class Options:
     grace_s: float = 15.0
     lease_s: float = 30.0
     attempts: int = 3
+    idle_s: float | None = None
     command: tuple[str, ...] = (sys.executable, "-m", "compiler")
 
     def to_line(self) -> bytes:
@@ -109,17 +112,21 @@ class Worker:
         self._leases, self._options = leases, options
         self._ending, self._reap = ending, reap
         self._name = f"{socket.gethostname()}/{os.getpid()}"
+        self._patience = math.inf if options.idle_s is None else options.idle_s
         self._swept = 0.0
 
     def run(self) -> None:
-        """Until the order to end."""
+        """Until the order to end, or there is nothing to do."""
+        idle_since = time.monotonic()
         while not self._ending(0):
             try:
                 busy = self.once()
             except DBAPIError as error:
                 log.warning("the database does not answer: %s", error.orig)
                 busy = False
-            if not busy and self._ending(IDLE_S):
+            if busy:
+                idle_since = time.monotonic()
+            elif self._ending(IDLE_S) or time.monotonic() - idle_since > self._patience:
                 return
 
     def once(self) -> bool:

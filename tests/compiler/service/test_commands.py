@@ -7,10 +7,11 @@ import typer.main
 from compiler import cli, knobs
 from compiler.errors import ClientError
 from compiler.service import commands, serve
+from compiler.service.fleet import Fleet
 from compiler.service.serve import Serving
 from compiler.service.worker import Options
 
-Served = list[tuple[Serving | int, Options]]
+Served = list[tuple[Serving | Fleet, Options]]
 
 
 @pytest.fixture
@@ -41,12 +42,17 @@ def test_serve_needs_no_options(served: Served, tmp_path: Path) -> None:
 def test_options_arrive(served: Served) -> None:
     run("serve", "--region", "us-west-2", "--workers", "0", "--no-tune", "--rate", "5")
     run("worker", "--database", "postgresql://h/n", "--targets", "ml_c5,ml_c4", "--workers", "2")
-    (serving, options), (count, others) = served
+    (serving, options), (fleet, others) = served
     assert isinstance(serving, Serving)
     assert (serving.region, serving.workers, serving.rate) == ("us-west-2", 0, 5)
     assert options.no_tune and options.targets is None
-    assert count == 2
+    assert isinstance(fleet, Fleet) and fleet.count == 2
     assert others == Options("postgresql://h/n", targets=("ml_c5", "ml_c4"))
+
+
+def test_ray_is_joined_for_workers(served: Served) -> None:
+    with pytest.raises(ClientError, match="--executor ray needs a --database that every node can"):
+        run("worker", "--executor", "ray")
 
 
 def test_the_extra_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
