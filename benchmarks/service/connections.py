@@ -19,8 +19,8 @@ from urllib.request import urlopen
 
 import psutil
 
+from benchmarks.service.deployment import Deployment, Plan
 from benchmarks.service.load import signed
-from benchmarks.service.site import Plan, Site
 
 ANSWER_S = 10.0
 BODY = b'{"CompilationJobName": "none"}'
@@ -159,15 +159,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="neoc-connections-") as folder:
         plan = Plan(f"{folder}/site", f"{folder}/jobs.sqlite", "http://-", workers=0)
-        with Site(plan) as site, ThreadPoolExecutor(CLIENTS) as clients:
-            server = psutil.Process(site.pid)
+        with Deployment(plan) as served, ThreadPoolExecutor(CLIENTS) as clients:
+            server = psutil.Process(served.pid)
             results: list[str] = []
             numbers = range(options.connections)
             for part in (numbers[:WARM], numbers[WARM:]):
                 if part:
                     print(f"{len(results)} connections: {_weight(server)}")
-                results += clients.map(lambda number: hold(number, site.url), part)
-            urlopen(f"{site.url}/healthz", timeout=ANSWER_S).close()
+                results += clients.map(lambda number: hold(number, served.url), part)
+            urlopen(f"{served.url}/healthz", timeout=ANSWER_S).close()
             print(f"{len(results)} connections: {_weight(server)}")
         print(", ".join(f"{count} {what}" for what, count in Counter(results).most_common()))
         bad = [number for number, result in enumerate(results) if harmful(result)]

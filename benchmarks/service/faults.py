@@ -23,8 +23,8 @@ import boto3
 import psutil
 from sqlalchemy import func, select
 
+from benchmarks.service.deployment import Deployment, Plan, storage
 from benchmarks.service.postgres import Postgres, cut
-from benchmarks.service.site import Plan, Site, storage
 from compiler import offspring
 from compiler.service.jobs import FINAL
 from compiler.service.tables import Database, attempts, jobs
@@ -69,9 +69,9 @@ class Trial:
     """faults, ends, attempts: how many of each kind there were."""
 
     def __init__(self, plan: Plan, postgres: Postgres | None) -> None:
-        self._site, self._postgres = Site(plan), postgres
+        self._served, self._postgres = Deployment(plan), postgres
         self._s3 = boto3.client("s3", endpoint_url=plan.storage)
-        self._client = self._site.client()
+        self._client = self._served.client()
         self._seen: dict[str, str] = {}
         self._wrong: list[str] = []
         self.faults: Counter[str] = Counter()
@@ -83,7 +83,7 @@ class Trial:
         self._s3.create_bucket(Bucket=BUCKET)
         self._s3.put_object(Bucket=BUCKET, Key="in/net.tar.gz", Body=b"model")
         names = [f"job-{number:03}" for number in range(count)]
-        with self._site:
+        with self._served:
             made = 0
             for number in range(faults):
                 while made < count * (number + 1) / faults:
@@ -91,7 +91,7 @@ class Trial:
                     made += 1
                 time.sleep(random.uniform(0, 2 * gap))
                 self._break()
-                self._site.tend()
+                self._served.tend()
                 self._observe()
             self._settle(names)
             self._check_jobs(names)
@@ -101,7 +101,7 @@ class Trial:
     def _create(self, name: str) -> None:
         """An answer that was lost does not matter: the name is taken then."""
         with suppress(self._client.exceptions.ResourceInUse):
-            self._site.ask(
+            self._served.ask(
                 self._client.create_compilation_job,
                 CompilationJobName=name,
                 RoleArn="arn:aws:iam::000000000000:role/service",
@@ -124,14 +124,14 @@ class Trial:
         kind = random.choice(list(kinds))
         end = time.monotonic() + 10
         while not kinds[kind]():
-            self._site.tend()
+            self._served.tend()
             if time.monotonic() > end:  # there is none, for instance no child for want of jobs
                 kind, end = "server", end + 10
             time.sleep(0.01)
         self.faults[kind] += 1
 
     def _kill_server(self) -> bool:
-        self._site.kill()
+        self._served.kill()
         return True
 
     def _cut(self) -> bool:
@@ -148,7 +148,7 @@ class Trial:
 
     def _observe(self) -> None:
         """A job that has ended stays as it is."""
-        listed = self._site.ask(self._client.list_compilation_jobs, MaxResults=100)
+        listed = self._served.ask(self._client.list_compilation_jobs, MaxResults=100)
         for job in listed["CompilationJobSummaries"]:
             name, status = job["CompilationJobName"], job["CompilationJobStatus"]
             before = self._seen.get(name)
@@ -158,10 +158,10 @@ class Trial:
 
     def _settle(self, names: list[str]) -> None:
         """Until all jobs have ended and all is swept."""
-        database = Database(self._site.plan.database)
+        database = Database(self._served.plan.database)
         end = time.monotonic() + QUIET_S
         while time.monotonic() < end:
-            self._site.tend()
+            self._served.tend()
             self._observe()
             with database.reading() as connection:
                 litter = connection.scalar(select(func.count()).select_from(attempts))
@@ -174,13 +174,13 @@ class Trial:
         database.close()
 
     def _files(self) -> list[str]:
-        return sorted(path.name for path in self._site.temporary.iterdir())
+        return sorted(path.name for path in self._served.temporary.iterdir())
 
     def _check_jobs(self, names: list[str]) -> None:
         objects = dict(self._objects())
         objects.pop("in/net.tar.gz")
         for name in names:
-            job = self._site.ask(self._client.describe_compilation_job, CompilationJobName=name)
+            job = self._served.ask(self._client.describe_compilation_job, CompilationJobName=name)
             self.ends[job["CompilationJobStatus"]] += 1
             made = objects.pop(f"out/{name}/net-ml_c5.tar.gz", None)
             told = job.get("ModelDigests", {}).get("ArtifactDigest")
@@ -201,7 +201,7 @@ class Trial:
                 yield entry["Key"], hashlib.blake2b(body).hexdigest()
 
     def _count_attempts(self) -> None:
-        database = Database(self._site.plan.database)
+        database = Database(self._served.plan.database)
         with database.reading() as connection:
             self.attempts.update(connection.scalars(select(jobs.c.attempts)))
         database.close()

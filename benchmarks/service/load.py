@@ -25,8 +25,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from benchmarks.service.deployment import KEY, REGION, Deployment, Plan
 from benchmarks.service.postgres import Postgres
-from benchmarks.service.site import KEY, REGION, Plan, Site
 from compiler.service.keys import ACCOUNT
 from compiler.service.store import New, Store
 from compiler.service.tables import Database
@@ -50,9 +50,11 @@ def run(options: argparse.Namespace) -> int:
         if options.database == "postgresql":
             url = stack.enter_context(Postgres()).url
         queue(url, options.jobs)
-        site = stack.enter_context(Site(Plan(str(folder / "site"), url, "http://-", workers=0)))
-        load = Load(site, options.jobs)
-        server = psutil.Process(site.pid)
+        served = stack.enter_context(
+            Deployment(Plan(str(folder / "site"), url, "http://-", workers=0))
+        )
+        load = Load(served, options.jobs)
+        server = psutil.Process(served.pid)
         before = server.cpu_times()
         load.run(options.rate, options.seconds)
         after = server.cpu_times()
@@ -81,8 +83,8 @@ def queue(url: str, count: int) -> None:
 class Load:
     """seconds: of every call, by operation. failures: answers that are none of 200."""
 
-    def __init__(self, site: Site, jobs: int) -> None:
-        self._url, self._jobs = site.url, jobs
+    def __init__(self, served: Deployment, jobs: int) -> None:
+        self._url, self._jobs = served.url, jobs
         self._own = threading.local()
         self._connections: list[http.client.HTTPConnection] = []
         self._stops = itertools.count()

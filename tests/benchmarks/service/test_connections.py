@@ -5,15 +5,17 @@ import psutil
 import pytest
 
 from benchmarks.service.connections import KINDS, harmful, hold, talk
-from benchmarks.service.site import Plan, Site
+from benchmarks.service.deployment import Deployment, Plan
 
 COUNT = 30 * len(KINDS)
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = tmp_path_factory.mktemp("connections")
-    with Site(Plan(f"{folder}/site", f"{folder}/jobs.sqlite", "http://-", workers=0)) as served:
+    with Deployment(
+        Plan(f"{folder}/site", f"{folder}/jobs.sqlite", "http://-", workers=0)
+    ) as served:
         yield served
 
 
@@ -24,18 +26,18 @@ def test_what_is_said_is_a_matter_of_its_number() -> None:
     assert {True, False} == set(forms.values())
 
 
-def test_nobody_does_harm(site: Site) -> None:
-    server = psutil.Process(site.pid)
-    results = {number: hold(number, site.url) for number in range(COUNT)}
+def test_nobody_does_harm(served: Deployment) -> None:
+    server = psutil.Process(served.pid)
+    results = {number: hold(number, served.url) for number in range(COUNT)}
     assert not {number: result for number, result in results.items() if harmful(result)}
     assert {"400", "404", "413"} <= set(results.values())
     files, memory = server.num_fds(), server.memory_info().rss
     for number in range(COUNT):
-        hold(number, site.url)
+        hold(number, served.url)
     assert server.num_fds() <= files + 5
     assert server.memory_info().rss < memory + (8 << 20)
-    site.wait()
-    assert "Traceback" not in (Path(site.plan.folder) / "log.txt").read_text()
+    served.wait()
+    assert "Traceback" not in (Path(served.plan.folder) / "log.txt").read_text()
 
 
 def test_what_is_harm() -> None:

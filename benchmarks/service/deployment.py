@@ -48,7 +48,7 @@ class Plan:
     port: int = 0
 
 
-class Site:
+class Deployment:
     """Within the block it is served; `tend` starts a server that was killed again."""
 
     def __init__(self, plan: Plan) -> None:
@@ -63,7 +63,7 @@ class Site:
         self._log = (folder / "log.txt").open("ab")
         self._server: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> "Site":
+    def __enter__(self) -> "Deployment":
         self.tend()
         try:
             self.wait()
@@ -87,7 +87,7 @@ class Site:
         environment = {**os.environ, "TMPDIR": str(self.temporary)}
         environment["PYTHONPATH"] = str(Path(__file__).parents[2])
         self._server = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.service.site", json.dumps(asdict(self.plan))],
+            [sys.executable, "-m", "benchmarks.service.deployment", json.dumps(asdict(self.plan))],
             stdout=self._log,
             stderr=self._log,
             env=environment,
