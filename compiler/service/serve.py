@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 import uvicorn
+from sqlalchemy.exc import DBAPIError
 from starlette.applications import Starlette
 
 from compiler.errors import ClientError
@@ -84,7 +85,11 @@ def work(executor: Executor, options: Options) -> None:
 
 def opened(url: str) -> Database:
     database = Database(url)
-    database.create()
+    try:
+        database.create()
+    except DBAPIError as error:
+        why = " ".join(str(error.orig).split())
+        raise ClientError(f"--database cannot be used: {why}") from error
     return database
 
 

@@ -254,6 +254,7 @@ def test_https(start: Start, tmp_path: Path) -> None:
         (["--tls-cert", "a.pem"], "--tls-cert and --tls-key go together."),
         (["--database", "mysql://a/b"], "mysql:// is not supported"),
         (["--database", "/proc/none/a"], "cannot be opened"),
+        (["--database", "postgresql://a@127.0.0.1:1/b"], "--database cannot be used: connection f"),
         (["--credentials", "/none"], "/none cannot be read: No such file or directory."),
         (["--host", "192.0.2.1"], "192.0.2.1:0 cannot be listened on"),
     ],
