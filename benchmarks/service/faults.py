@@ -8,19 +8,32 @@ be left: no object, upload, process or folder.
 
 import argparse
 import hashlib
+import io
 import os
 import random
 import sys
+import tarfile
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import boto3
+import numpy as np
 import psutil
+from onnx import TensorProto
+from onnx.helper import (
+    make_graph,
+    make_model,
+    make_node,
+    make_opsetid,
+    make_tensor_value_info,
+)
+from onnx.numpy_helper import from_array
 from sqlalchemy import func, select
 
 from benchmarks.service.deployment import Deployment, Plan, storage
@@ -29,7 +42,7 @@ from compiler import offspring
 from compiler.service.jobs import FINAL
 from compiler.service.tables import Database, attempts, jobs
 
-BUCKET = "faults"
+BUCKET, TARGET = "faults", "ml_c4"
 WORKER = "compiler.service.worker"
 QUIET_S = 120.0  # for what is under way when the last fault has happened
 AWAY_S = 1.0  # at most, between a crash of PostgreSQL and its next start
@@ -40,6 +53,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=int, default=50, help="at most 100")
     parser.add_argument("--gap", type=float, default=0.7, help="mean seconds between faults")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--real", action="store_true", help="compile a network, not a stand-in")
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
 
 
@@ -54,7 +68,10 @@ def run(options: argparse.Namespace) -> int:
             url = server.url
         s3 = stack.enter_context(storage())
         started = time.monotonic()
-        trial = Trial(Plan(str(folder / "site"), url, s3), server)
+        plan = Plan(str(folder / "site"), url, s3)
+        if options.real:
+            plan = replace(plan, command=(sys.executable, "-m", "compiler"))
+        trial = Trial(plan, server)
         wrong = trial.run(options.faults, options.jobs, options.gap)
         print(f"{time.monotonic() - started:.0f} s; faults: {_told(trial.faults)}")
         print(f"jobs: {_told(trial.ends)}; attempts: {_told(trial.attempts)}")
@@ -81,7 +98,7 @@ class Trial:
     def run(self, faults: int, count: int, gap: float) -> list[str]:
         """All that is wrong afterwards."""
         self._s3.create_bucket(Bucket=BUCKET)
-        self._s3.put_object(Bucket=BUCKET, Key="in/net.tar.gz", Body=b"model")
+        self._s3.put_object(Bucket=BUCKET, Key="in/net.tar.gz", Body=_network())
         names = [f"job-{number:03}" for number in range(count)]
         with self._served:
             made = 0
@@ -108,7 +125,7 @@ class Trial:
                 InputConfig={"S3Uri": f"s3://{BUCKET}/in/net.tar.gz", "Framework": "ONNX"},
                 OutputConfig={
                     "S3OutputLocation": f"s3://{BUCKET}/out/{name}/",
-                    "TargetDevice": "ml_c5",
+                    "TargetDevice": TARGET,
                 },
                 StoppingCondition={"MaxRuntimeInSeconds": 600},
             )
@@ -182,7 +199,7 @@ class Trial:
         for name in names:
             job = self._served.ask(self._client.describe_compilation_job, CompilationJobName=name)
             self.ends[job["CompilationJobStatus"]] += 1
-            made = objects.pop(f"out/{name}/net-ml_c5.tar.gz", None)
+            made = objects.pop(f"out/{name}/net-{TARGET}.tar.gz", None)
             told = job.get("ModelDigests", {}).get("ArtifactDigest")
             if job["CompilationJobStatus"] != "COMPLETED":
                 self._wrong.append(f"{name}: {job.get('FailureReason')}")
@@ -225,6 +242,20 @@ class Trial:
         ours = psutil.Process(self._postgres.pid) if self._postgres else None
         kept = {ours, *(ours.children(recursive=True) if ours else ())}
         return [process for process in found if process not in kept]
+
+
+def _network() -> bytes:
+    """An archive with a layer in it."""
+    x, y = (make_tensor_value_info(name, TensorProto.FLOAT, [1, 64]) for name in "xy")
+    w = from_array(np.eye(64, dtype=np.float32), "w")
+    graph = make_graph([make_node("MatMul", ["x", "w"], ["y"])], "net", [x], [y], [w])
+    data = make_model(graph, opset_imports=[make_opsetid("", 17)]).SerializeToString()
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        member = tarfile.TarInfo("net.onnx")
+        member.size = len(data)
+        tar.addfile(member, io.BytesIO(data))
+    return archive.getvalue()
 
 
 def _kill(processes: list[psutil.Process]) -> bool:
