@@ -1,9 +1,9 @@
 """Processes killed and connections cut at random moments: no job is lost, none has two results.
 
-Server, workers and what is below them get SIGKILL while jobs go from S3 to S3; a supervisor starts
-the server again. With PostgreSQL its connections are cut and it crashes, too. Afterwards every job
-has to be COMPLETED, with the very artifact that Describe tells the digest of, and nothing else may
-be left: no object, upload, process or folder.
+Server, workers and what is below them get SIGKILL while jobs go from S3 to S3, and workers sleep
+beyond their leases; a supervisor starts the server again. PostgreSQL's connections are cut, and it
+crashes. Afterwards every job has to be COMPLETED, with the very artifact that Describe tells the
+digest of, and nothing else may be left: no object, upload, process or folder.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import random
 import sys
 import tarfile
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -91,6 +92,7 @@ class Trial:
         self._client = self._served.client()
         self._seen: dict[str, str] = {}
         self._wrong: list[str] = []
+        self._waking: list[threading.Timer] = []
         self.faults: Counter[str] = Counter()
         self.ends: Counter[str] = Counter()
         self.attempts: Counter[int] = Counter()
@@ -135,6 +137,7 @@ class Trial:
             "server": self._kill_server,
             "worker": lambda: _kill(_workers()),
             "child": lambda: _kill(_below_workers()),
+            "pause": self._pause,
         }
         if self._postgres:
             kinds |= {"cut": self._cut, "crash": self._crash}
@@ -149,6 +152,19 @@ class Trial:
 
     def _kill_server(self) -> bool:
         self._served.kill()
+        return True
+
+    def _pause(self) -> bool:
+        """A worker hears and says nothing for up to two leases, as one that is swapped out."""
+        if not (found := _workers()):
+            return False
+        worker = random.choice(found)
+        with suppress(psutil.NoSuchProcess):
+            worker.suspend()
+        self._waking.append(
+            threading.Timer(random.uniform(0, 2 * self._served.plan.lease_s), _wake, [worker])
+        )
+        self._waking[-1].start()
         return True
 
     def _cut(self) -> bool:
@@ -175,6 +191,8 @@ class Trial:
 
     def _settle(self, names: list[str]) -> None:
         """Until all jobs have ended and all is swept."""
+        for timer in self._waking:
+            timer.join()
         database = Database(self._served.plan.database)
         end = time.monotonic() + QUIET_S
         while time.monotonic() < end:
@@ -267,6 +285,11 @@ def _kill(processes: list[psutil.Process]) -> bool:
     except psutil.NoSuchProcess:
         return False
     return True
+
+
+def _wake(process: psutil.Process) -> None:
+    with suppress(psutil.NoSuchProcess):
+        process.resume()
 
 
 def _workers() -> list[psutil.Process]:

@@ -183,6 +183,16 @@ class Leases:
         with self._database.reading() as connection:
             return [(row.id, row.place) for row in connection.execute(query)]
 
+    def leave(self, claim: Claim) -> bool:
+        """The job is another's. While our compiler still wrote, the place may have been cleared:
+        it is litter once more."""
+        with self._database.writing() as connection:
+            known = select(attempts.c.id).where(attempts.c.id == claim.fence)
+            if connection.scalar(known) is None:
+                row = {"id": claim.fence, "job": claim.job.id, "place": claim.place}
+                connection.execute(insert(attempts).values(**row, began=now(connection)))
+        return True
+
     def cleared(self, fence: int) -> None:
         """Nothing lies in this attempt's place, nor will."""
         with self._database.writing() as connection:

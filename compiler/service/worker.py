@@ -157,6 +157,7 @@ class Worker:
             cause = self._watch(child, claim)
             told, status = child.result(), child.status
         if cause == "lost":
+            self._insist(lambda: self._leases.leave(claim))
             return None
         if told is not None and told["status"] == "COMPLETED" and not cause:
             derived = told.get("derived_data_input_config")
@@ -172,8 +173,8 @@ class Worker:
             self._died(claim, status, told)
         elif not cause:
             self._fail(claim, told["reason"], told)
-        else:
-            self._insist(lambda: self._leases.stopped(claim))
+        elif not self._insist(lambda: self._leases.stopped(claim)):
+            self._insist(lambda: self._leases.leave(claim))
         return None
 
     def _order(self, claim: Claim, folder: Path) -> Order:

@@ -203,3 +203,18 @@ def test_places_are_litter_from_the_end_of_their_attempt(
     short.cleared(second.fence)
     store.create(new)
     assert taken(short, "t3").fence > second.fence  # a fence is never used again
+
+
+def test_a_place_that_is_left_late_is_litter_again(store: Store, short: Leases, new: New) -> None:
+    first = taken(short, "t1")
+    expire()
+    second = taken(short, "t2")
+    short.cleared(first.fence)
+    assert short.litter() == []
+    assert short.leave(first) and short.leave(first)
+    assert short.litter() == [(first.fence, first.place)]
+    assert short.leave(second) and short.decide(second, RESULT)
+    assert short.litter() == [(first.fence, first.place)]
+    short.cleared(first.fence)
+    expire()
+    assert taken(short, "t3").fence > second.fence

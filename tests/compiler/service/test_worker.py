@@ -11,7 +11,7 @@ from compiler import storage
 from compiler.errors import ServerError
 from compiler.service import worker as workers
 from compiler.service.jobs import Job, Status
-from compiler.service.leases import Leases, Result
+from compiler.service.leases import Claim, Leases, Result
 from compiler.service.store import New, Store
 from compiler.service.tables import Database, jobs
 from compiler.service.worker import Options, Worker
@@ -192,6 +192,24 @@ def test_a_job_that_is_another_workers_is_let_go(
     job = work("hang")
     taker.join()
     assert (job.status, job.fence) == (Status.INPROGRESS, 99)
+    assert not files(new)
+
+
+def test_what_an_attempt_makes_after_it_was_swept_is_swept(
+    work: Work, leases: Leases, database: Database, new: New, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that slept for longer than its lease, while its compiler did not."""
+    decide = leases.decide
+
+    def late(claim: Claim, result: Result) -> bool:
+        assert Path(result.uri).exists()
+        with database.writing() as connection:
+            connection.execute(jobs.update().values(fence=99))
+        leases.cleared(claim.fence)
+        return decide(claim, result)
+
+    monkeypatch.setattr(leases, "decide", late)
+    assert work("succeed").status == Status.INPROGRESS
     assert not files(new)
 
 
