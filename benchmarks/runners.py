@@ -178,7 +178,7 @@ class XGBoost:
 
     def load(self, model: Path, feed: Arrays, threads: int) -> None:
         self._booster = self._library.Booster(model_file=model.with_suffix(".ubj"))
-        self._booster.set_param("nthread", threads)
+        self._booster.set_param("nthread", str(threads))
         (self._x,) = feed.values()
 
     def run(self) -> object:

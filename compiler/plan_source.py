@@ -63,6 +63,7 @@ def _plan(
     yield f"  .features = {_text(' '.join(sorted(profile.isa.features)))},"
     if plan.rows:
         yield f"  .rows = {plan.rows}, .cost = {plan.cost},"
+        yield f"  .fewer_columns = {int(signature.fewer_columns)},"
     if goes_on:
         yield f"  .next = &neoc_model_{number + 1},"
     yield "};"

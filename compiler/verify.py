@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import ml_dtypes
@@ -310,7 +311,8 @@ def _runs(
     """Inputs that the framework accepts, and its outputs."""
     for limit in INTEGERS:
         runs: list[Arrays] = [
-            {t.name: sample(t, seed, limit) for t in model.signature.inputs} for seed in range(RUNS)
+            {t.name: sample(t, seed, limit, model.examples) for t in model.signature.inputs}
+            for seed in range(RUNS)
         ]
         try:
             return list(zip(runs, outputs(runs), strict=True))
@@ -321,14 +323,16 @@ def _runs(
     ) from failure
 
 
-def sample(tensor: Tensor, seed: int, limit: int) -> Array:
-    """Random values of a tensor's type: integers below the limit; floats of the standard normal
-    distribution, or, at odd seeds, from 0 to 1 as images have them. Of any number of rows one, then
-    blocks of all sizes and what they leave, then two.
+def sample(tensor: Tensor, seed: int, limit: int, examples: Arrays = MappingProxyType({})) -> Array:
+    """Some of the examples, or random values of a tensor's type: integers below the limit; floats
+    of the standard normal distribution, or, at odd seeds, from 0 to 1 as images have them. Of any
+    number of rows one, then blocks of all sizes and what they leave, then two.
     """
     tensor = replace(tensor, shape=tuple(ROWS[seed] if d < 0 else d for d in tensor.shape))
     name_seed = [seed, *tensor.name.encode()]
     random = np.random.default_rng(name_seed)
+    if tensor.name in examples:
+        return random.choice(examples[tensor.name], tensor.shape[0])
     dtype = np.dtype(tensor.dtype)
     if dtype.kind == "f" and seed % 2:
         return random.random(tensor.shape).astype(dtype)

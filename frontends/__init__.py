@@ -7,7 +7,7 @@ DataInputConfig give a `Model`. `FRONTENDS` knows every framework of the API.
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from frontends import archive, darknet, inputs, mxnet, onnx, pytorch, xgboost
+from frontends import archive, darknet, inputs, mxnet, onnx, pytorch, sklearn, xgboost
 from frontends.model import Model, ModelError
 
 # Of a path, DataInputConfig, and the CompilerOptions that the framework has, by name.
@@ -24,7 +24,7 @@ FRONTENDS: dict[str, Loader | None] = {
     "XGBOOST": xgboost.load,
     "TFLITE": None,
     "DARKNET": darknet.load,
-    "SKLEARN": None,
+    "SKLEARN": sklearn.load,
 }
 
 # CompilerOptions of the API that a framework's models are read by.

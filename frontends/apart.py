@@ -24,14 +24,16 @@ INHERITED = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "LANG", "LC_ALL")
 
 @dataclass(frozen=True)
 class Framework:
-    """name: of the API, which is the extra's in small letters. title: for people. script: what
-    runs, a `confined.Script`. cannot_load: Neo's words, before the cause.
+    """name: of the API. title: for people. script: what runs, a `confined.Script`. cannot_load,
+    cannot_convert: Neo's words, before the cause. extra: what installs it.
     """
 
     name: str
     title: str
     script: Path
     cannot_load: str
+    cannot_convert: str
+    extra: str
 
 
 class Process:
@@ -46,9 +48,9 @@ class Process:
         if missing := [name for name in needed if not _is_there(name)]:
             raise ModelError(
                 f"{framework.name} models need {' and '.join(missing)}, which this installation "
-                f"lacks: pip install 'neoc[{framework.name.lower()}]'"
+                f"lacks: pip install 'neoc[{framework.extra}]'"
             )
-        self._framework = framework
+        self.framework = framework
         self.folder = path.with_name(f"{path.name}.apart").resolve()
         self.folder.mkdir()
         self._about = {"model": str(path.resolve()), "script": str(framework.script), **about}
@@ -81,20 +83,20 @@ class Process:
         np.savez(self.folder / "given.npz", allow_pickle=False, **arrays)
         said = self.run("answer", runs=len(runs), inputs=len(runs[0]))
         if "failed" in said:
-            raise ModelError(f"{self._framework.title} cannot run the model: {said['why']}")
+            raise ModelError(f"{self.framework.title} cannot run the model: {said['why']}")
         with np.load(self.folder / "answers.npz") as made:
             return [[made[f"{r} {n}"] for n in range(said["outputs"])] for r in range(len(runs))]
 
     def warnings(self, said: Mapping[str, Any]) -> tuple[str, ...]:
         return tuple(
             f"This machine's kernel could not keep the model's own code from {what} while "
-            f"{self._framework.title} read it."
+            f"{self.framework.title} read it."
             for what in said["free"]
         )
 
     def _died(self, how: str) -> ModelError:
         return ModelError(
-            f"{self._framework.cannot_load} The process of {self._framework.title} {how}."
+            f"{self.framework.cannot_load} The process of {self.framework.title} {how}."
         )
 
     def _environment(self) -> dict[str, str]:

@@ -20,9 +20,11 @@ import warnings
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol, cast
 
 # numpy and frameworks start threads, which a confinement leaves out: all are imported after it.
+HERE = Path(__file__).parent
 MEMORY = 0.75  # of the machine's
 FILES = 256
 CLONE_NEWUSER, CLONE_NEWNET, PR_SET_NO_NEW_PRIVS = 0x10000000, 0x40000000, 38
@@ -77,7 +79,7 @@ def confine(folder: Path, model: Path) -> list[str]:
     """
     libc = ctypes.CDLL(None)
     free = [] if libc.unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0 else ["the network"]
-    readable = [*SYSTEM, sys.prefix, sys.base_prefix, *sys.path, str(model)]
+    readable = [*SYSTEM, sys.prefix, sys.base_prefix, *sys.path, str(HERE), str(model)]
     allowed = {path: EXECUTE | READ_FILE | READ_DIR for path in readable if os.path.exists(path)}
     allowed |= {str(folder): PLAIN, "/dev/null": OF_FILES}
     ruleset = libc.syscall(CREATE_RULESET, struct.pack("Q", EVERY), 8, 0)
@@ -93,7 +95,13 @@ def confine(folder: Path, model: Path) -> list[str]:
 
 
 def script(path: str) -> Script:
-    """The module of that file, with nothing of the package that it lies in."""
+    """The module of that file. It may import others of these folders, but gets the packages without
+    what their own __init__ brings along, TVM for one.
+    """
+    for folder in (HERE, *(place for place in HERE.iterdir() if place.is_dir())):
+        package = ModuleType(".".join(folder.relative_to(HERE.parent).parts))
+        package.__path__ = [str(folder)]
+        sys.modules[package.__name__] = package
     spec = importlib.util.spec_from_file_location(Path(path).stem, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

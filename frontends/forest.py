@@ -19,33 +19,13 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from frontends.model import ModelError
+from frontends.nodes import EQ, GT, GTE, LEAF, LEQ, LT, MEMBER, NEQ, Array, Nodes
 
-Array = NDArray[Any]
-
-LEQ, LT, GTE, GT, EQ, NEQ, MEMBER = range(7)  # tests
-LEAF = -1
 SHALLOW = 2  # levels that a complete tree may be less deep than the deepest one
 MAX_NODES = 1 << 24
 WORDS = ("int32", "float32", "float64")  # types of what a packed forest holds
-
-
-@dataclass(frozen=True)
-class Nodes:
-    """Trees as read. tests: of each node; LEAF for a leaf, whose `yes` is the leaf's number.
-    missing: whether NaN leads to yes. members: the sets of the nodes that test for MEMBER.
-    """
-
-    tests: Array
-    features: Array
-    values: Array
-    yes: Array
-    no: Array
-    missing: Array
-    roots: Array
-    members: Mapping[int, Sequence[float]]
 
 
 @dataclass(frozen=True)

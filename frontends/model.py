@@ -56,7 +56,7 @@ class ModelError(Exception):
 @dataclass(frozen=True)
 class Tensor:
     """One input or output as the user sees it. `dtype` is numpy's name. The first dimension is -1
-    where it may be any: of the one input, and then of the one output.
+    where it may be any: of the one input, and then of all outputs.
     """
 
     name: str
@@ -68,11 +68,13 @@ class Tensor:
 class Signature:
     """Inputs and outputs in the order of the model's own file. An output of a size that only the
     data decide is as large as it may become, with zeros behind what there is; an output named by
-    `shape_name`, behind all others, says how much that is.
+    `shape_name`, behind all others, says how much that is. fewer_columns: of a model for any number
+    of rows, whether fewer may be given than the input has, for values that are missing.
     """
 
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
+    fewer_columns: bool = False
 
     @property
     def own(self) -> tuple[Tensor, ...]:
@@ -112,6 +114,7 @@ class Model:
     `oracle` is an ONNX file with the same inputs and outputs, which ONNX Runtime can run.
     `constants` are inputs of the oracle that the module knows. `derived` is the DataInputConfig as
     JSON text when the client gave none. `reference` judges where there is one, else the oracle.
+    `examples`: of an input rows like those that the model knows; others are drawn at random.
     """
 
     module: tvm.IRModule
@@ -122,3 +125,4 @@ class Model:
     warnings: tuple[str, ...] = ()
     constants: Mapping[str, Array] = field(default_factory=dict)
     reference: Reference | None = None
+    examples: Mapping[str, Array] = field(default_factory=dict)

@@ -56,6 +56,16 @@ COVERED_BY = {
     # Parts of their neighbours, which every test of those goes through.
     "compiler/kernels/winograd_stages.py": "tests/compiler/kernels/test_winograd.py",
     "frontends/pytorch/export.py": "tests/frontends/pytorch/test_pytorch.py",
+    "frontends/exported.py": "tests/frontends/pytorch/test_pytorch.py",
+    "frontends/nodes.py": "tests/frontends/test_forest.py",
+    "frontends/rows.py": "tests/frontends/sklearn/test_sklearn.py",
+    # Steps of one conversion, whose answers are scikit-learn's.
+    "frontends/sklearn/ensembles.py": "tests/frontends/sklearn/test_convert.py",
+    "frontends/sklearn/examples.py": "tests/frontends/sklearn/test_convert.py",
+    "frontends/sklearn/graph.py": "tests/frontends/sklearn/test_convert.py",
+    "frontends/sklearn/outputs.py": "tests/frontends/sklearn/test_convert.py",
+    "frontends/sklearn/repairs.py": "tests/frontends/sklearn/test_convert.py",
+    "frontends/sklearn/trees.py": "tests/frontends/sklearn/test_convert.py",
     "frontends/onnx/builder.py": "tests/frontends/onnx/test_convert.py",
     "frontends/onnx/ops/einsum.py": "tests/frontends/onnx/ops/test_linear.py",
     "compiler/kernels/cells.py": "tests/compiler/kernels/test_recurrent.py",

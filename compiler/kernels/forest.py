@@ -19,7 +19,8 @@ from compiler.kernels.operators import dtype_of, integers, shape_of
 from compiler.kernels.value import ZERO, Expr, lanes_of, typed
 from compiler.kernels.vector import spread
 from compiler.kernels.workload import Workload, operands_of
-from frontends.forest import Array, Forest
+from frontends.forest import Forest
+from frontends.nodes import Array
 from targets import Isa
 
 OPERATOR = "neoc.forest"

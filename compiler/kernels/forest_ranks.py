@@ -33,7 +33,8 @@ from compiler.kernels.template import Packing, Point, Space, Template
 from compiler.kernels.value import Expr, Value
 from compiler.kernels.vector import Evaluator, spread
 from compiler.kernels.workload import Workload
-from frontends.forest import LEAF, SHALLOW, Array, Forest, filled
+from frontends.forest import SHALLOW, Forest, filled
+from frontends.nodes import LEAF, Array
 from targets import Profile
 
 DEEPEST = 8  # the leaves' numbers are bytes

@@ -32,7 +32,8 @@ from compiler.kernels.template import Packing, Point, Space, Template
 from compiler.kernels.value import ZERO, Expr, Value
 from compiler.kernels.vector import Evaluator
 from compiler.kernels.workload import Workload
-from frontends.forest import LEAF, Array, Forest
+from frontends.forest import Forest
+from frontends.nodes import LEAF, Array
 from targets import Profile
 
 WALKS = 8  # at once: as many as hide a load's latency

@@ -419,7 +419,9 @@ const char *DLRGetLastError(void) { return last_error(); }
 int GetDLRBackend(DLRModelHandle *handle, const char **name) {
   OPEN(handle);
   REQUIRE(name);
-  *name = session->pipeline ? "pipeline" : first(session)->model->rows ? "treelite" : "tvm";
+  const neoc_model_t *model = first(session)->model;
+  const char *any_rows = model->fewer_columns ? "treelite" : "relayvm";
+  *name = session->pipeline ? "pipeline" : model->rows ? any_rows : "tvm";
   return 0;
 }
 

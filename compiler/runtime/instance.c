@@ -44,6 +44,21 @@ static void *allocate(instance *self, int64_t count, size_t size) {
   return memory_block((size_t)count * size, &self->release_block);
 }
 
+/* Of a model for any number of rows the outputs' shapes change. */
+static bool own_shapes(instance *self) {
+  int64_t count = 0;
+  for (int i = 0; i < self->model->num_outputs; i++) count += self->model->outputs[i].ndim;
+  int64_t *shape = self->shapes = allocate(self, count, sizeof *shape);
+  if (!shape) return false;
+  for (int i = 0; i < self->model->num_outputs; i++) {
+    DLTensor *tensor = &self->outputs[i].dl_tensor;
+    memcpy(shape, tensor->shape, (size_t)tensor->ndim * sizeof *shape);
+    tensor->shape = shape;
+    shape += tensor->ndim;
+  }
+  return true;
+}
+
 static bool build(instance *self) {
   const neoc_model_t *model = self->model;
   int64_t count = num_arguments(model);
@@ -72,6 +87,7 @@ static bool build(instance *self) {
     self->outputs[i].manager_ctx = self;
     self->outputs[i].deleter = drop_managed;
   }
+  if (model->rows && !own_shapes(self)) return false;
   for (int i = 0; i < model->num_inputs && !model->rows; i++) /* one that is never set reads as zeros */
     memset(instance_data(self, &model->inputs[i]), 0, instance_bytes(self, &model->inputs[i]));
   return true;
@@ -149,7 +165,7 @@ void instance_release(instance *self) {
   if (--self->references) return;
   if (self->next) instance_release(self->next);
   rows_free(&self->rows);
-  void *blocks[] = {self->outputs, self->arguments, self->tensors, self->arena};
+  void *blocks[] = {self->shapes, self->outputs, self->arguments, self->tensors, self->arena};
   for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
     if (blocks[i]) self->release_block(blocks[i]);
   if (self->library) dlclose(self->library);
@@ -212,7 +228,7 @@ int64_t instance_extent(const instance *self, const neoc_tensor *tensor, int axi
 
 int64_t instance_elements(const instance *self, const neoc_tensor *tensor) {
   if (!self->model->rows) return tensor_elements(tensor);
-  return self->rows.given < 0 ? -1 : self->rows.given * tensor->shape[1];
+  return self->rows.given < 0 ? -1 : tensor_elements(tensor) / tensor->shape[0] * self->rows.given;
 }
 
 size_t instance_bytes(const instance *self, const neoc_tensor *tensor) {
@@ -223,7 +239,8 @@ size_t instance_bytes(const instance *self, const neoc_tensor *tensor) {
 
 void *instance_data(const instance *self, const neoc_tensor *tensor) {
   if (!self->model->rows) return self->tensors[tensor->buffer].data;
-  return tensor == self->model->inputs ? self->rows.input.data : self->rows.output.data;
+  if (tensor == self->model->inputs) return self->rows.input.data;
+  return self->outputs[tensor - self->model->outputs].dl_tensor.data;
 }
 
 /* Every buffer inside the tensor's bytes is a view of it, and moves along. */

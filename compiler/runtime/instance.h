@@ -22,6 +22,7 @@ struct instance {
   DLTensor *tensors;        /* one per buffer */
   TVMFFIAny *arguments;     /* model->arguments, as pointers to tensors */
   DLManagedTensor *outputs; /* one per output, in its user's shape */
+  int64_t *shapes;          /* of the outputs, where the number of rows is free */
   memory_release release_block, release_object;
   instance *next;
   rows rows;

@@ -15,7 +15,7 @@
 
 #include <stdint.h>
 
-enum { NEOC_MODEL_VERSION = 3 };
+enum { NEOC_MODEL_VERSION = 4 };
 
 /* Where a buffer lives, and how its base is aligned. Offsets are multiples of NEOC_ALIGNMENT, of
  * buffers that are parts of others those of a vector of the CPU. */
@@ -73,8 +73,10 @@ typedef struct neoc_model {
   const char *(*error)(void); /* the calling thread's last kernel error; never NULL */
   const char *features;       /* what the CPU must have, as /proc/cpuinfo spells it,
                                  separated by spaces; NULL or "" for nothing special */
-  /* Of a model for any number of rows, which has one input and one output, of two dimensions. */
+  /* Of a model for any number of rows, which has one input, of two dimensions and of floats; all
+   * outputs begin with the rows. */
   int64_t rows; /* this plan's, of all but the first a multiple of 16; 0: the shapes are fixed */
+  int32_t fewer_columns; /* whether fewer may be given: the others are missing values */
   double cost;  /* of a run of this plan, beside that of the others */
   const struct neoc_model *next; /* the plan for the next larger number of rows */
 } neoc_model_t;

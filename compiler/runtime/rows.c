@@ -1,6 +1,7 @@
 #include "rows.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "error.h"
@@ -11,10 +12,10 @@ static void free_block(block *self) {
   self->data = NULL;
 }
 
-static bool new_block(block *self, int64_t rows, int64_t columns) {
+static bool new_block(block *self, int64_t rows, int64_t row_bytes) {
   int64_t bytes;
   free_block(self);
-  if (__builtin_mul_overflow(rows, columns * (int64_t)sizeof(float), &bytes)) return false;
+  if (__builtin_mul_overflow(rows, row_bytes, &bytes)) return false;
   self->data = memory_block((size_t)bytes, &self->release);
   return self->data;
 }
@@ -27,20 +28,36 @@ void rows_free(rows *self) {
 
 static int64_t columns(const neoc_tensor *tensor) { return tensor->shape[1]; }
 
-/* Beyond the rows there is room for the largest plan. */
+static int64_t row_bytes(const instance *self, const neoc_tensor *tensor) {
+  int64_t elements = 1;
+  for (int i = 1; i < tensor->ndim; i++) elements *= tensor->shape[i];
+  return elements * self->model->buffers[tensor->buffer].bits / 8;
+}
+
+static int64_t all_row_bytes(const instance *self) {
+  int64_t bytes = 0;
+  for (int i = 0; i < self->model->num_outputs; i++)
+    bytes += row_bytes(self, &self->model->outputs[i]);
+  return bytes;
+}
+
+/* A whole number of alignments, so that every output can begin at one; behind the rows of the input
+ * there is room for the largest plan. */
 static bool reserve(instance *self, int64_t count) {
   const instance *largest = self;
   rows *rows = &self->rows;
-  int64_t room;
+  int64_t room, more;
   if (count <= rows->room && rows->input.data) return true;
   while (largest->next) largest = largest->next;
   rows->given = -1;
   rows->room = 0;
-  if (__builtin_add_overflow(count, largest->model->rows, &room) ||
-      !new_block(&rows->input, room, columns(self->model->inputs)) ||
-      !new_block(&rows->larger, room, columns(self->model->outputs)))
+  if (__builtin_add_overflow(count, MEMORY_ALIGNMENT - 1, &room)) return false;
+  room -= room % MEMORY_ALIGNMENT;
+  if (__builtin_add_overflow(room, largest->model->rows, &more) ||
+      !new_block(&rows->input, more, row_bytes(self, self->model->inputs)) ||
+      !new_block(&rows->larger, room, all_row_bytes(self)))
     return false;
-  rows->room = count;
+  rows->room = room;
   return true;
 }
 
@@ -51,10 +68,11 @@ int rows_set(instance *self, const int64_t *shape, const float *data, int dim) {
   if (shape[0] < 0 || shape[1] < 0)
     return fail("The input is given with the shape [%lld, %lld].", (long long)shape[0],
                 (long long)shape[1]);
-  if (shape[1] > expected)
+  bool fewer = self->model->fewer_columns;
+  if (fewer ? shape[1] > expected : shape[1] != expected)
     return fail("ClientError: Mismatch found in input shape at dimension 1. Value read: %lld, "
-                "Expected: %lld or less",
-                (long long)shape[1], (long long)expected);
+                "Expected: %lld%s",
+                (long long)shape[1], (long long)expected, fewer ? " or less" : "");
   if (!reserve(self, shape[0])) return fail("Out of memory: %lld rows.", (long long)shape[0]);
   float *own = (float *)self->rows.input.data;
   if (shape[1] == expected) memcpy(own, data, (size_t)(shape[0] * expected) * sizeof *own);
@@ -68,12 +86,17 @@ int rows_set(instance *self, const int64_t *shape, const float *data, int dim) {
 
 int rows_begin(instance *self) {
   rows *rows = &self->rows;
-  rows->copied = NULL;
+  rows->running = NULL;
   if (rows->given < 0) return fail("The input %s is not set.", self->model->inputs->name);
   if (rows->larger.data) {
     free_block(&rows->output);
     rows->output = rows->larger;
     rows->larger.data = NULL;
+  }
+  unsigned char *next = rows->output.data;
+  for (int i = 0; i < self->model->num_outputs; i++) {
+    self->outputs[i].dl_tensor.data = next;
+    next += rows->room * row_bytes(self, &self->model->outputs[i]);
   }
   return 0;
 }
@@ -88,40 +111,44 @@ static instance *best_plan(instance *self, int64_t left) {
   return rounds_up ? fits->next : fits;
 }
 
-static void publish(instance *self) {
-  rows *rows = &self->rows;
-  DLTensor *output = &self->outputs->dl_tensor;
-  rows->made = rows->given;
-  rows->shape[0] = rows->made;
-  rows->shape[1] = columns(self->model->outputs);
-  output->shape = rows->shape;
-  output->data = rows->output.data;
+/* What the plan made of its rows, as far as they were given, to where they belong. */
+static void collect(instance *self, const instance *plan, int64_t first) {
+  int64_t left = self->rows.given - first, count = plan->model->rows;
+  if (count > left) count = left;
+  for (int i = 0; i < self->model->num_outputs; i++) {
+    int64_t bytes = row_bytes(self, &self->model->outputs[i]);
+    unsigned char *to = self->outputs[i].dl_tensor.data;
+    memcpy(to + first * bytes, plan->tensors[plan->model->outputs[i].buffer].data,
+           (size_t)(count * bytes));
+  }
 }
 
-/* Kernels want their buffers aligned, as no single row is: the smallest plan has copies. Blocks get
+static void publish(instance *self) {
+  self->rows.made = self->rows.given;
+  for (int i = 0; i < self->model->num_outputs; i++)
+    self->outputs[i].dl_tensor.shape[0] = self->rows.made;
+}
+
+/* Kernels want their input aligned, as no single row is: the smallest plan has a copy. Blocks get
  * smaller and smaller, so that those of the others are aligned. */
 instance *rows_next(instance *self, int64_t *at) {
   rows *rows = &self->rows;
-  const neoc_tensor *input = self->model->inputs, *output = self->model->outputs;
-  size_t in_bytes = (size_t)columns(input) * sizeof(float);
-  size_t out_bytes = (size_t)columns(output) * sizeof(float);
-  if (rows->copied)
-    memcpy(rows->copied, self->tensors[output->buffer].data, (size_t)self->model->rows * out_bytes);
-  rows->copied = NULL;
+  const neoc_tensor *input = self->model->inputs;
+  if (rows->running) collect(self, rows->running, rows->first);
+  rows->running = NULL;
   if (*at >= rows->given) {
     publish(self);
     return NULL;
   }
   instance *plan = best_plan(self, rows->given - *at);
-  unsigned char *from = rows->input.data + (size_t)*at * in_bytes;
-  unsigned char *to = rows->output.data + (size_t)*at * out_bytes;
+  int64_t bytes = row_bytes(self, input);
+  unsigned char *from = rows->input.data + *at * bytes;
+  rows->running = plan;
+  rows->first = *at;
   *at += plan->model->rows;
-  if (plan == self) {
-    memcpy(self->tensors[input->buffer].data, from, (size_t)self->model->rows * in_bytes);
-    rows->copied = to;
-  } else {
+  if (plan == self)
+    memcpy(self->tensors[input->buffer].data, from, (size_t)(self->model->rows * bytes));
+  else
     instance_place(plan, plan->model->inputs, from);
-    instance_place(plan, plan->model->outputs, to);
-  }
   return plan;
 }

@@ -146,7 +146,7 @@ def export(program: Script | Program, folder: Path, job: Mapping[str, Any]) -> d
     return {
         "names": names,
         "shapes": [list(a.shape) for a in examples],
-        "torch": torch.__version__.split("+")[0],
+        "version": torch.__version__.split("+")[0],
     }
 
 

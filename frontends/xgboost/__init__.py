@@ -9,19 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import onnx
-import tvm
 
 from frontends import onnx as hub
-from frontends.model import (
-    BLOCKS,
-    DataInputConfig,
-    Known,
-    Model,
-    ModelError,
-    Signature,
-    Tensor,
-    more_rows,
-)
+from frontends import rows
+from frontends.model import DataInputConfig, Known, Model, ModelError
 from frontends.xgboost import booster, document, graph
 
 
@@ -31,22 +22,15 @@ def load(path: Path, config: DataInputConfig | None) -> Model:
     _check(config, read.features)
     made = path.with_name(f"{path.name}.onnx")
     onnx.save(graph.model(read), made)
-    models = {rows: hub.load(made, {graph.INPUT: (rows, read.features)}) for rows in BLOCKS}
-    first = models[BLOCKS[0]]
-    functions = {"main": first.module["main"]}
-    functions |= {more_rows(rows): models[rows].module["main"] for rows in BLOCKS[1:]}
-    inputs, outputs = first.signature.inputs, first.signature.outputs
+
+    def loaded(count: int) -> Model:
+        return hub.load(made, {graph.INPUT: (count, read.features)})
+
     return replace(
-        first,
-        module=tvm.IRModule(functions),
-        signature=Signature(tuple(map(_any_rows, inputs)), tuple(map(_any_rows, outputs))),
+        rows.free(loaded, fewer_columns=True),
         derived=None if config else f'{{"{graph.INPUT}": [-1, {read.features}]}}',
         framework_version=read.version,
     )
-
-
-def _any_rows(tensor: Tensor) -> Tensor:
-    return replace(tensor, shape=(-1, *tensor.shape[1:]))
 
 
 def _check(config: DataInputConfig | None, features: int) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from frontends.forest import LEAF, LT, MEMBER, Array, Nodes
 from frontends.model import ModelError
+from frontends.nodes import LEAF, LT, MEMBER, Array, Nodes
 
 LAST_MARGIN = 1  # files of before this version hold the base score as a margin
 

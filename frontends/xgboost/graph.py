@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from frontends.forest import LEAF, MEMBER, Array
+from frontends.nodes import LEAF, MEMBER, Array
 from frontends.xgboost.booster import Booster
 
 INPUT, OUTPUT, MARGIN = "data", "output", "margin"

@@ -241,6 +241,13 @@ def test_samples_fit_their_types() -> None:
     assert verify.sample(Tensor("x", (), "int64"), 0, 2).shape == ()
 
 
+def test_examples_take_the_place_of_random_numbers() -> None:
+    rows = np.arange(12, dtype=np.float32).reshape(4, 3)
+    drawn = verify.sample(Tensor("x", (50, 3), "float32"), 0, 256, {"x": rows})
+    assert drawn.shape == (50, 3) and {tuple(r) for r in drawn} == {tuple(r) for r in rows}
+    assert len(verify.sample(Tensor("x", (-1, 3), "float32"), 0, 256, {"x": rows})) == 1
+
+
 def test_small_integers_are_tried_where_large_ones_are_out_of_range(tmp_path: Path) -> None:
     """An embedding of 3 rows: 256 positions of it do not exist."""
     text = """<ir_version: 8, opset_import: ["": 17]>

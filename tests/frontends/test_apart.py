@@ -10,7 +10,9 @@ from frontends import apart
 from frontends.model import ModelError
 
 FOLDER = '"$3"'  # python -P confined.py FOLDER
-CAFFE = apart.Framework("CAFFE", "caffe", Path("/caffe.py"), "Cannot load.")
+CAFFE = apart.Framework(
+    "CAFFE", "caffe", Path("/caffe.py"), "Cannot load.", "Cannot convert.", "coffee"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +31,7 @@ def process(folder: Path, monkeypatch: pytest.MonkeyPatch, does: str) -> apart.P
 
 def test_the_extra_is_named_where_it_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apart, "_is_there", lambda name: name == "caffe")
-    with pytest.raises(ModelError, match=r"need b and c, which.*: pip install 'neoc\[caffe\]'"):
+    with pytest.raises(ModelError, match=r"need b and c, which.*: pip install 'neoc\[coffee\]'"):
         apart.Process(CAFFE, tmp_path / "model", ["caffe", "b", "c"])
     assert not list(tmp_path.iterdir())
 

@@ -117,10 +117,15 @@ def test_the_line_that_says_it() -> None:
     assert confined.told_by(ValueError(), KeyError) == "ValueError: "
 
 
-def test_what_the_process_needs_is_in_its_own_files() -> None:
-    """They are run by their paths: they can import nothing of the package."""
-    rooms = SCRIPT.parent
-    scripts = [path for path in rooms.rglob("*.py") if "\ndef answer(" in path.read_text()]
-    assert len(scripts) > 0
-    for path in (SCRIPT, *scripts):
-        assert "from frontends" not in path.read_text()
+def test_scripts_bring_no_compiler_along() -> None:
+    """What they import of this package is free of TVM."""
+    scripts = [p for p in SCRIPT.parent.rglob("*.py") if "\ndef answer(" in p.read_text()]
+    assert len(scripts) > 1
+    loads = f"import sys; sys.path[:0] = [{str(SCRIPT.parent)!r}]; import confined; "
+    for path in scripts:
+        ask = f"confined.script({str(path)!r}); print('tvm' in sys.modules, 'numpy' in sys.modules)"
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", loads + "sys.path.pop(0); " + ask],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert done.stdout.split() == ["False", "False"], path

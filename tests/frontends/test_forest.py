@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frontends import forest
-from frontends.forest import LEAF, Forest, Nodes
+from frontends.forest import Forest
 from frontends.model import ModelError
+from frontends.nodes import GTE, LEAF, LEQ, LT, NEQ, Nodes
 from tests.compiler.kernels import forests
 
 
@@ -41,12 +42,12 @@ def test_limits_of_the_numbers() -> None:
     x = np.array([[-np.inf], [-1.0], [np.inf], [np.nan]], np.float32)
     leaves = np.array([[1.0], [2.0]], np.float32)
     for test, value, want in [
-        (forest.LEQ, np.inf, [1, 1, 1, 2]),
-        (forest.LT, np.inf, [1, 1, 2, 2]),
-        (forest.LT, -np.inf, [2, 2, 2, 2]),
-        (forest.LT, np.nan, [2, 2, 2, 2]),
-        (forest.GTE, np.inf, [2, 2, 1, 2]),
-        (forest.NEQ, -1.0, [1, 2, 1, 1]),
+        (LEQ, np.inf, [1, 1, 1, 2]),
+        (LT, np.inf, [1, 1, 2, 2]),
+        (LT, -np.inf, [2, 2, 2, 2]),
+        (LT, np.nan, [2, 2, 2, 2]),
+        (GTE, np.inf, [2, 2, 1, 2]),
+        (NEQ, -1.0, [1, 2, 1, 1]),
     ]:
         made = nodes([test, LEAF, LEAF], [value, 0, 0], [1, 0, 1], [2, 0, 0])
         got = forests.walked(forest.forest(made, leaves, "float32"), x, 1)
@@ -54,6 +55,6 @@ def test_limits_of_the_numbers() -> None:
 
 
 def test_a_circle_is_refused() -> None:
-    round_ = nodes([forest.LT, forest.LT, LEAF], [0, 0, 0], [1, 0, 0], [2, 2, 0])
+    round_ = nodes([LT, LT, LEAF], [0, 0, 0], [1, 0, 0], [2, 2, 0])
     with pytest.raises(ModelError, match="a tree has a circle"):
         forest.forest(round_, np.zeros((1, 1), np.float32), "float32")

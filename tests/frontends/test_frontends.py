@@ -31,5 +31,5 @@ def test_an_unknown_framework_lists_the_known(tmp_path: Path) -> None:
 
 
 def test_a_framework_to_come_says_so(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="Framework SKLEARN is not supported yet"):
-        load("SKLEARN", tmp_path / "model", None)
+    with pytest.raises(ModelError, match="Framework TFLITE is not supported yet"):
+        load("TFLITE", tmp_path / "model", None)

@@ -72,6 +72,8 @@ OPS = {
         refused.OPS[""],
     ),
     "ai.onnx.ml": merge(classical.OPS, svm.OPS, trees.OPS, refused.OPS["ai.onnx.ml"]),
+    "com.microsoft": merge(svm.CONTRIBUTED),
+    "neoc": merge(trees.OWN),
     "ai.onnx.preview.training": merge(optimizer.OPS, refused.OPS["ai.onnx.preview.training"]),
 }
 

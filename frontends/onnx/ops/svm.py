@@ -1,4 +1,4 @@
-"""Support vector machines: sums of kernels of a row and each support vector."""
+"""Distances of rows and vectors, and sums of kernels of them: support vector machines."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -44,9 +44,7 @@ def svm_regressor(
 def _kernel(b: Builder, x: Value, vectors: Array, kind: str, params: Sequence[float]) -> Value:
     gamma, coef, degree = (*params, 0.0, 0.0, 0.0)[:3]
     if kind == "RBF":
-        away = b(R.subtract, b.reshape(x, (shape(x)[0], 1, shape(x)[1])), vectors)
-        squares = b(R.sum, b(R.multiply, away, away), axis=[2])
-        return b(R.exp, b(R.multiply, squares, -gamma))
+        return b(R.exp, b(R.multiply, distances(b, x, vectors), -gamma))
     product = b(R.matmul, x, np.ascontiguousarray(vectors.T))
     if kind == "LINEAR":
         return product
@@ -135,4 +133,32 @@ def _paired(coefficients: Array, counts: Sequence[int]) -> Array:
     return weights
 
 
+METRICS = {
+    **dict.fromkeys(("euclidean", "l2"), 2.0),
+    **dict.fromkeys(("cityblock", "l1", "manhattan"), 1.0),
+    "chebyshev": float("inf"),
+}
+
+
+def distances(
+    b: Builder, x: Value, y: Value, *, metric: str = "sqeuclidean", p: float = 2
+) -> Value:
+    """[rows of x, rows of y]. p: of the metric minkowski. Source: CDist of ONNX Runtime."""
+    power = METRICS.get(metric, float(p))
+    if metric not in METRICS and metric not in ("minkowski", "sqeuclidean"):
+        known = sorted((*METRICS, "minkowski", "sqeuclidean"))
+        raise ModelError(f"attribute metric is '{metric}'; known are {', '.join(known)}")
+    (rows, width), (others, _) = shape(x), shape(y)
+    away = b(R.subtract, b.reshape(x, (rows, 1, width)), b.reshape(y, (1, others, width)))
+    if power == 2.0:
+        squares = b(R.sum, b(R.multiply, away, away), axis=[2])
+        return squares if metric == "sqeuclidean" else b(R.sqrt, squares)
+    if power == float("inf"):
+        return b(R.max, b(R.abs, away), axis=[2])
+    if power == 1.0:
+        return b(R.sum, b(R.abs, away), axis=[2])
+    return b(R.power, b(R.sum, b(R.power, b(R.abs, away), power), axis=[2]), 1 / power)
+
+
+CONTRIBUTED: Table = {"CDist": distances}
 OPS: Table = {"SVMClassifier": svm_classifier, "SVMRegressor": svm_regressor}

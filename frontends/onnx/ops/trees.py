@@ -8,15 +8,21 @@ import tvm
 from tvm import relax
 
 from frontends import forest
-from frontends.forest import LEAF, MEMBER, Nodes
 from frontends.model import ModelError
+from frontends.nodes import EQ, GT, GTE, LEAF, LEQ, LT, MEMBER, NEQ, Nodes
 from frontends.onnx.builder import Builder, R, Table, Value, dtype, shape
 from frontends.onnx.graph import Array
 from frontends.onnx.ops.classical import one_of_two, transformed
 
 MODES = {
-    f"BRANCH_{name}": getattr(forest, name) for name in ("LEQ", "LT", "GTE", "GT", "EQ", "NEQ")
-} | {"LEAF": LEAF}
+    "BRANCH_LEQ": LEQ,
+    "BRANCH_LT": LT,
+    "BRANCH_GTE": GTE,
+    "BRANCH_GT": GT,
+    "BRANCH_EQ": EQ,
+    "BRANCH_NEQ": NEQ,
+    "LEAF": LEAF,
+}
 TRANSFORMS = {0: "NONE", 3: "SOFTMAX_ZERO", 4: "PROBIT"}
 Key = tuple[int, int]  # a node's tree and its number there
 AGGREGATES = ("AVERAGE", "SUM", "MIN", "MAX")
@@ -26,6 +32,7 @@ def aggregated(b: Builder, x: Value, nodes: Nodes, weights: Array, how: str) -> 
     """[rows, targets]. weights: [leaves, targets], NaN where a leaf says nothing of a target."""
     if how not in AGGREGATES:
         raise ModelError(f"attribute aggregate_function is '{how}'; known are {AGGREGATES}")
+    _check(nodes, len(weights), shape(x)[1])
     limits = np.finfo(dtype(x))
     silent = {"MIN": float(limits.max), "MAX": float(limits.min)}.get(how, 0.0)
     made = forest.forest(nodes, weights.astype(dtype(x)), dtype(x), silent)
@@ -33,6 +40,20 @@ def aggregated(b: Builder, x: Value, nodes: Nodes, weights: Array, how: str) -> 
     operands = [x, made.packed(), relax.ShapeExpr(made.facts()), folded]
     y = b.own("neoc.forest", operands, (shape(x)[0], weights.shape[1]), dtype(x))
     return b(R.divide, y, float(max(len(nodes.roots), 1))) if how == "AVERAGE" else y
+
+
+def _check(nodes: Nodes, leaves: int, columns: int) -> None:
+    """All that a node may name is there."""
+    leaf = nodes.tests == LEAF
+    asked, led = nodes.features[~leaf], np.append(nodes.yes[~leaf], nodes.no[~leaf])
+    for what, numbers, count in (
+        ("asks for the feature", asked, columns),
+        ("leads to the node", led, len(leaf)),
+        ("is the leaf", nodes.yes[leaf], leaves),
+        ("is the first, with number", nodes.roots, len(leaf)),
+    ):
+        if len(bad := numbers[(numbers < 0) | (numbers >= count)]):
+            raise ModelError(f"a node {what} {int(bad[0])}; there are {count}")
 
 
 def tree_ensemble(
@@ -272,6 +293,29 @@ def tree_ensemble_classifier(
     return best, b.cast(transformed(b, scores, post_transform), "float32")
 
 
+def forest_of_nodes(
+    b: Builder,
+    x: Value,
+    *,
+    tests: Array,
+    features: Array,
+    values: Array,
+    yes: Array,
+    no: Array,
+    missing: Array,
+    roots: Array,
+    leaves: Array,
+    members: Array | None = None,
+) -> Value:
+    """Nodes as they are, what front ends of our own write: leaves may speak of several targets, as
+    no TreeEnsemble's may. members: the sets, as there.
+    """
+    sets = _sets(tests, members)
+    nodes = Nodes(tests, features, values, yes, no, missing, roots, sets)
+    return aggregated(b, x, nodes, leaves, "SUM")
+
+
+OWN: Table = {"Forest": forest_of_nodes}
 OPS: Table = {
     "TreeEnsemble": tree_ensemble,
     "TreeEnsembleClassifier": tree_ensemble_classifier,

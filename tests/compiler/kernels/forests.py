@@ -9,16 +9,16 @@ import numpy as np
 from tvm import relax
 from tvm.ir import StringImm
 
-from frontends import forest
-from frontends.forest import LEAF, MEMBER, Array, Forest, Nodes
+from frontends.forest import Forest
+from frontends.nodes import EQ, GT, GTE, LEAF, LEQ, LT, MEMBER, NEQ, Array, Nodes
 
 COMPARE = {
-    forest.LEQ: np.less_equal,
-    forest.LT: np.less,
-    forest.GTE: np.greater_equal,
-    forest.GT: np.greater,
-    forest.EQ: np.equal,
-    forest.NEQ: np.not_equal,
+    LEQ: np.less_equal,
+    LT: np.less,
+    GTE: np.greater_equal,
+    GT: np.greater,
+    EQ: np.equal,
+    NEQ: np.not_equal,
 }
 
 
@@ -57,7 +57,7 @@ def grown(
     targets: int = 1,
     *,
     seed: int = 0,
-    tests: tuple[int, ...] = (forest.LT,),
+    tests: tuple[int, ...] = (LT,),
     distinct: int = 40,
     vectors: bool = False,
     full: float = 0.85,

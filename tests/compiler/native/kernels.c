@@ -81,15 +81,18 @@ int __tvm_ffi_times(void *self, const void *args, int32_t n, void *ret) {
   return 0;
 }
 
-/* Three columns in; two out: how many of them are missing, and how many rows there are. */
+/* Three columns in; two out: how many of them are missing, and how many rows there are; then just the
+ * former. */
 int __tvm_ffi_missing(void *self, const void *args, int32_t n, void *ret) {
   (void)self, (void)ret, (void)n;
   const float *x = tensor(args, 0)->data;
   float *out = tensor(args, 1)->data;
-  int64_t rows = tensor(args, 0)->shape[0] / 3;
-  if (((uintptr_t)x | (uintptr_t)out) % NEOC_ALIGNMENT) return raise("the address");
+  int64_t *counts = tensor(args, 2)->data, rows = tensor(args, 0)->shape[0] / 3;
+  uintptr_t addresses = (uintptr_t)x | (uintptr_t)out | (uintptr_t)counts;
+  if (addresses % NEOC_ALIGNMENT) return raise("the address");
   for (int64_t r = 0; r < rows; r++) {
-    out[2 * r] = (float)(!!isnan(x[3 * r]) + !!isnan(x[3 * r + 1]) + !!isnan(x[3 * r + 2]));
+    counts[r] = !!isnan(x[3 * r]) + !!isnan(x[3 * r + 1]) + !!isnan(x[3 * r + 2]);
+    out[2 * r] = (float)counts[r];
     out[2 * r + 1] = (float)rows;
   }
   return 0;

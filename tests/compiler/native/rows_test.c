@@ -14,6 +14,7 @@
 
 enum { COLUMNS = 3, MOST = 200 };
 static float x[MOST * COLUMNS], copy[MOST * COLUMNS], out[MOST * 2];
+static int64_t counts[MOST];
 
 static void broken(int line, const char *condition) {
   printf("line %d: %s (%s)\n", line, condition, DLRGetLastError());
@@ -35,6 +36,8 @@ static void check_size(DLRModelHandle *model, int64_t rows) {
   OK(GetDLROutputShape(model, 0, shape)), CHECK(shape[0] == rows && shape[1] == 2);
   OK(GetDLROutputSizeDim(model, 0, &size, &dim)), CHECK(dim == 2);
   CHECK(size == (rows < 0 ? -1 : rows * 2));
+  OK(GetDLROutputShape(model, 1, shape)), CHECK(shape[0] == rows);
+  OK(GetDLROutputSizeDim(model, 1, &size, &dim)), CHECK(dim == 1 && size == rows);
 }
 
 /* Blocks of 16 as long as they are full, or at least 4 rows of them are. */
@@ -54,6 +57,8 @@ static void check_rows(DLRModelHandle *model, int rows) {
   check_size(model, rows);
   OK(GetDLROutput(model, 0, out)), check_output(out, rows);
   OK(GetDLROutputPtr(model, 0, &pointer)), check_output(pointer, rows);
+  OK(GetDLROutput(model, 1, counts));
+  for (int r = 0; r < rows; r++) CHECK(counts[r] == r % 4);
   OK(GetDLRInput(model, "data", copy));
   CHECK(!memcmp(copy, x, (size_t)rows * COLUMNS * sizeof *x));
 }

@@ -54,6 +54,21 @@ def test_a_circle_is_refused(classical: Convert) -> None:
                   [1, 1, 0, 0, 0, 1, 0, 0]}, version=3)  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("changed", "text"),
+    [
+        ({"nodes_featureids": [3, 1, 0, 0, 0, 2, 0, 0]}, "asks for the feature 3; there are 3"),
+        ({"nodes_featureids": [-1, 1, 0, 0, 0, 2, 0, 0]}, "asks for the feature -1; there are 3"),
+        ({"nodes_truenodeids": [9, 3, 0, 0, 0, 1, 0, 0]}, "leads to one that is not there"),
+    ],
+)
+def test_what_is_not_there_is_refused(
+    classical: Convert, changed: dict[str, object], text: str
+) -> None:
+    with pytest.raises(ModelError, match=text):
+        classical("TreeEnsembleRegressor", [X], TREES | changed, version=3)
+
+
 CLASSES = {k: v for k, v in TREES.items() if not k.startswith(("target", "n_targets"))}
 
 
