@@ -71,5 +71,10 @@ def value(name: str, value: Any) -> None:
     _send("value", name, value)
 
 
+def tuning(ms: float, trials: int, left_s: float) -> None:
+    """How fast the net is so far, by its kernels' times, and what that took."""
+    _send("value", "tuning", {"ms": round(ms, 4), "trials": trials, "left_s": round(left_s, 1)})
+
+
 def _send(kind: Kind, name: str, value: Any = None) -> None:
     _sink(Event(kind, name, value, time.monotonic()))

@@ -86,6 +86,15 @@ def copy(source: Object, target: Object, *, kms_key: str | None) -> None:
         client.copy(source.names, **target.names, ExtraArgs=_encrypted(kms_key))
 
 
+def link(source: Object, life_s: int) -> str:
+    """An address under which anybody may fetch the object for so long; whether it exists is not
+    asked."""
+    client = _client(source, signature_version="s3v4")
+    with _explained(client, source, OUTPUT):
+        signed = client.generate_presigned_url("get_object", source.names, ExpiresIn=life_s)
+        return str(signed)
+
+
 def clear(folder: Object) -> None:
     """Every object whose key begins as `folder`'s, and every multipart upload to such a key."""
     client = _client(folder)

@@ -163,6 +163,14 @@ def publish(
             temporary.unlink()
 
 
+def link(uri: str, life_s: int, *, endpoint_url: str | None = None) -> str:
+    """An address for a browser to fetch the artifact from, without credentials, for so long."""
+    place = parse(uri, endpoint_url)
+    if isinstance(place, Path):
+        raise ClientError(f"{uri} is no object that a link could be made to.")
+    return s3.link(place, life_s)
+
+
 def clear(folder: str, *, endpoint_url: str | None = None) -> None:
     """Remove all that lies below `folder`, uploads under way included."""
     place = parse(folder, endpoint_url)

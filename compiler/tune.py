@@ -174,7 +174,7 @@ class _Tuner:
             while going and time.monotonic() < end:
                 going.sort(key=lambda s: -s.us * s.gain)
                 going = [s for s in self._round(going, meter, end) if self._refill(s)]
-                progress.note(self._state(end))
+                progress.note(f"best {self.us / 1e3:.2f} ms, {self.trials} trials")
 
     def _refill(self, subject: Subject) -> bool:
         """Neighbours of the best come next, if it is worth while and there are any."""
@@ -202,7 +202,8 @@ class _Tuner:
             self._measure(batch, meter, end)
             pace = (time.monotonic() - start) / count
             finished += batch
-            progress.value("tuning", self._state(end))
+            left = max(0.0, end - time.monotonic())
+            progress.tuning(self.us / 1e3, self.trials, left)
         return finished
 
     def _measure(self, batch: Sequence[Subject], meter: Meter, end: float) -> None:
@@ -277,10 +278,6 @@ class _Tuner:
             work.key, here.isa, here.cpu, here.threads,
             template.name, template.version, schedule.point, round(us, 3),
         )  # fmt: skip
-
-    def _state(self, end: float) -> str:
-        left = max(0.0, end - time.monotonic())
-        return f"best {self.us / 1e3:.2f} ms, {self.trials} trials, {left:.0f} s left"
 
 
 def by_turns(meter: Meter, trials: Mapping[Any, Trial]) -> dict[Any, float]:

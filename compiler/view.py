@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import pairwise
@@ -20,7 +20,11 @@ from compiler.job import Outcome
 from compiler.progress import PHASES, Event, Sink
 
 REFRESH_HZ = 8
-VALUES = {"percent": "{} %", "tuning": "{}"}  # that a live view shows, and how
+LAYERS, LAYER_TEXT = 200, 200  # told to programs: kernels, and characters of their layers' names
+VALUES = {  # that a live view shows, and how
+    "percent": "{} %",
+    "tuning": "best {0[ms]:.2f} ms, {0[trials]} trials, {0[left_s]:.0f} s left",
+}
 
 
 @contextmanager
@@ -132,6 +136,7 @@ def members(outcome: Outcome) -> dict[str, Any]:
         "size": outcome.size,
         "parity": outcome.manifest.get("parity"),
         "latency": outcome.manifest.get("latency"),
+        "layers": _layers(outcome.manifest.get("kernels", ())),
         "derived_data_input_config": outcome.manifest.get("derived_data_input_config"),
         "seconds": round(outcome.seconds, 3),
         "phases": [
@@ -139,6 +144,23 @@ def members(outcome: Outcome) -> dict[str, Any]:
         ],
         "warnings": _all_warnings(outcome),
     }
+
+
+def _layers(kernels: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Kernels with what they compute and their share of the net's time by the cost model, those
+    with most of it. Names are the model's, of any length and number."""
+    cycles = [kernel["cycles"] * len(kernel["calls"]) for kernel in kernels]
+    rows = [
+        {
+            "layers": ", ".join(" + ".join(layers) for layers in kernel["calls"])[:LAYER_TEXT],
+            "template": kernel["template"],
+            "calls": len(kernel["calls"]),
+            "output": kernel["output"],
+            "share": round(mine / (sum(cycles) or 1), 4),
+        }
+        for kernel, mine in zip(kernels, cycles, strict=True)
+    ]
+    return sorted(rows, key=lambda row: -row["share"])[:LAYERS]
 
 
 def duration(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""AWS Signature Version 4 of a POST to /, as a server checks it.
+"""AWS Signature Version 4, as a server checks it.
 
 Source: AWS General Reference, "Signature Version 4"; the texts are those of AWS's JSON services.
 A request repeated within the window verifies again, as with AWS: clients sign the same request
@@ -18,6 +18,7 @@ from compiler.service.keys import Key, Keys
 
 ALGORITHM, SERVICE, TERMINATOR = "AWS4-HMAC-SHA256", "sagemaker", "aws4_request"
 WINDOW_S = 15 * 60
+API = "POST", "/", ""
 DATE = "%Y%m%dT%H%M%SZ"
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -45,8 +46,10 @@ def verify(
     keys: Keys,
     region: str,
     moment: float | None = None,
+    asked: tuple[str, str, str] = API,
 ) -> Key:
-    """The key that signed this. headers: names in lower case. moment: seconds of the epoch.
+    """The key that signed this. headers: names in lower case. moment: seconds of the epoch. asked:
+    method, path and query as the client sent them; a query in the order that is signed.
 
     Raises Fault with AWS's code and text."""
     found = _merged(headers)
@@ -60,7 +63,7 @@ def verify(
             "UnrecognizedClientException",
             "The security token included in the request is invalid.",
         )
-    if not _same(signature(key, claimed, found, date, body), claimed.signature):
+    if not _same(signature(key, claimed, found, date, body, asked), claimed.signature):
         raise _invalid(
             "The request signature we calculated does not match the signature you provided. "
             "Check your AWS Secret Access Key and signing method. Consult the service "
@@ -75,11 +78,18 @@ def verify(
     return key
 
 
-def signature(key: Key, claimed: Claimed, headers: dict[str, str], date: str, body: bytes) -> str:
+def signature(
+    key: Key,
+    claimed: Claimed,
+    headers: dict[str, str],
+    date: str,
+    body: bytes,
+    asked: tuple[str, str, str] = API,
+) -> str:
     """In hexadecimal digits."""
     canonical = "\n".join(
         [
-            *("POST", "/", ""),
+            *asked,
             *(f"{name}:{headers.get(name, '')}" for name in claimed.headers),
             *("", ";".join(claimed.headers), hashlib.sha256(body).hexdigest()),
         ]

@@ -146,11 +146,16 @@ def _options(
 
 def _check_extra() -> None:
     try:
+        import itsdangerous
+        import jinja2
+        import prometheus_client
         import psycopg
+        import pythonjsonlogger
         import regex
         import sqlalchemy
         import starlette
         import uvicorn
     except ImportError as error:
         raise ClientError(f"{error}. hint: pip install 'neoc[service]'") from error
-    _ = psycopg, regex, sqlalchemy, starlette, uvicorn
+    _ = itsdangerous, jinja2, prometheus_client, psycopg, pythonjsonlogger
+    _ = regex, sqlalchemy, starlette, uvicorn

@@ -16,10 +16,11 @@ from sqlalchemy.exc import DBAPIError
 from starlette.applications import Starlette
 
 from compiler.errors import ClientError
-from compiler.service import api, app, protocol, schema
+from compiler.service import api, app, logs, pages, protocol, schema
 from compiler.service.fleet import Fleet
 from compiler.service.keys import FileKeys, Key, Keys, StoredKeys, generate
 from compiler.service.limits import Limits
+from compiler.service.sessions import Sessions
 from compiler.service.store import Store
 from compiler.service.tables import Database
 from compiler.service.tokens import Tokens
@@ -55,7 +56,7 @@ class Serving:
 
 def serve(serving: Serving, options: Options) -> None:
     """Until SIGINT or SIGTERM. What to tell a client is printed once it can connect."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    logs.start("serve")
     if (serving.tls_cert is None) != (serving.tls_key is None):
         raise ClientError("--tls-cert and --tls-key go together.")
     database = opened(options.database)
@@ -65,7 +66,10 @@ def serve(serving: Serving, options: Options) -> None:
     schema.load(api.OPERATIONS)
     door = app.Door(keys, Limits(serving.rate, 2 * serving.rate), service)
     with _listening(serving.host, serving.port) as listening:
-        application = app.build(door, database, lifespan=_tending(Fleet(serving.workers, options)))
+        sessions = Sessions(database.secret("sessions"), keys)
+        desk = pages.Desk(door, sessions, options.storage_endpoint)
+        fleet = Fleet(serving.workers, options)
+        application = app.build(door, database, pages.routes(desk), _tending(fleet))
         _announce(serving, listening, new)
         uvicorn.Server(_config(application, serving)).run(sockets=[listening])
     database.close()
@@ -73,6 +77,7 @@ def serve(serving: Serving, options: Options) -> None:
 
 def work(executor: Executor, options: Options) -> None:
     """Workers alone, until SIGINT or SIGTERM."""
+    logs.start("worker")
     opened(options.database).close()
     try:
         while True:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, asc, delete, desc, func, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, asc, delete, desc, insert, null, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from compiler.service.faults import Fault, invalid, job_exists, no_job
@@ -15,6 +15,8 @@ from compiler.service.tables import Database, events, jobs, now, tags
 MAX_TAGS = 50
 ORDERS = {"Name": jobs.c.name, "CreationTime": jobs.c.created, "Status": jobs.c.status}
 JOB_COLUMNS = [jobs.c[name] for name in Job.__dataclass_fields__]
+LISTED = [c if c.name != "report" else null().label("report") for c in JOB_COLUMNS]
+TRACE = 2000  # lines: a phase each, and a value a second for as long as tuning lasts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,10 +93,11 @@ class Store:
         last: Sequence[Any] | None,
         size: int,
     ) -> list[Job]:
-        """asked: ListCompilationJobs' members. last: `sort_key` of the job before this page."""
+        """asked: ListCompilationJobs' members. last: `sort_key` of the job before this page. The
+        jobs have no report, which may be long."""
         order = ORDERS[asked.get("SortBy", "CreationTime")]
         down = asked.get("SortOrder") == "Descending"
-        query = select(*JOB_COLUMNS).where(jobs.c.account == account, *_filters(asked))
+        query = select(*LISTED).where(jobs.c.account == account, *_filters(asked))
         if last is not None:
             place, at = tuple_(order, jobs.c.name), tuple_(*last)
             query = query.where(place < at if down else place > at)
@@ -163,19 +166,26 @@ class Store:
         """(number, fence, Event) in order, from behind number `after`."""
         query = (
             select(events)
-            .where(events.c.account == account, events.c.name == name, events.c.id > after)
+            .where(*_of(account, name), events.c.id > after)
             .order_by(events.c.id)
             .limit(limit)
         )
         with self._database.reading() as connection:
             return [(row.id, row.fence, _event(row)) for row in connection.execute(query)]
 
-    def counts(self) -> dict[Status, int]:
-        """Jobs of all accounts by status; for whoever watches the service."""
-        query = select(jobs.c.status, func.count()).group_by(jobs.c.status)
+    def trace(self, job: Job) -> list[Event]:
+        """What the attempt that holds the job, or held it last, said but for notes."""
+        query = select(events).where(*_of(job.account, job.name), events.c.fence == job.fence)
+        query = query.where(events.c.kind != "note").order_by(events.c.id).limit(TRACE)
         with self._database.reading() as connection:
-            found = {Status(status): count for status, count in connection.execute(query)}
-        return {status: found.get(status, 0) for status in Status}
+            return [_event(row) for row in connection.execute(query)]
+
+    def tail(self, account: str, name: str, limit: int) -> list[Event]:
+        """The last lines of the log, values left out."""
+        query = select(events).where(*_of(account, name), events.c.kind != "value")
+        query = query.order_by(events.c.id.desc()).limit(limit)
+        with self._database.reading() as connection:
+            return [_event(row) for row in connection.execute(query)][::-1]
 
 
 def sort_key(asked: Mapping[str, Any], job: Job) -> tuple[Any, str]:
@@ -220,6 +230,10 @@ def _set_tags(connection: Connection, identity: int, added: Mapping[str, str]) -
     rows = [{"job": identity, "key": key, "value": value} for key, value in added.items()]
     if rows:
         connection.execute(insert(tags), rows)
+
+
+def _of(account: str, name: str) -> tuple[Any, Any]:
+    return events.c.account == account, events.c.name == name
 
 
 def _event(row: Row[Any]) -> Event:

@@ -28,7 +28,7 @@ from sqlalchemy.exc import DBAPIError
 from compiler import errors, job, offspring, storage
 from compiler.errors import ClientError
 from compiler.request import from_checked, to_api
-from compiler.service import folders
+from compiler.service import folders, logs
 from compiler.service.child import Child, Order
 from compiler.service.jobs import Status
 from compiler.service.leases import Claim, Leases, Result
@@ -138,13 +138,14 @@ class Worker:
         claim = self._leases.claim(self._name, secrets.token_hex(8), self._options.targets)
         if claim is None:
             return False
-        log.info("job %s/%s: attempt %d", claim.job.account, claim.job.name, claim.fence)
+        log.info("job claimed", extra=_named(claim))
+        self._say(claim, f"attempt {claim.job.attempts} on {self._name}")
         try:
             result = claim.staged or self._make(claim)
             if result is not None:
                 self._publish(claim, result)
         except Exception as error:
-            log.exception("job %s/%s", claim.job.account, claim.job.name)
+            log.exception("job failed", extra=_named(claim))
             self._fail(claim, errors.reason(error), None)
         finally:
             self._reap()
@@ -195,7 +196,7 @@ class Worker:
             pending = _merged(pending, child.events(POLL_S))
             now = time.monotonic()
             if not cause and (cause := self._cause(hold, now > deadline)):
-                log.info("job %s/%s: %s", claim.job.account, claim.job.name, cause)
+                log.info("job interrupted", extra={**_named(claim), "cause": cause})
                 kill_at = now + (self._options.grace_s if cause in ("stop", "ending") else 0)
                 child.terminate()
             if cause and now >= kill_at:
@@ -221,9 +222,16 @@ class Worker:
             return lines[-1000:]
         return []
 
+    def _say(self, claim: Claim, text: str) -> None:
+        """A line of our own in the job's log."""
+        self._log(claim, [Event(time.time(), "note", text)])
+
     def _fail(self, claim: Claim, reason: str, told: Mapping[str, Any] | None) -> None:
         """Unless it was stopped meanwhile."""
-        if not self._insist(lambda: self._leases.fail(claim, reason, told)):
+        if self._insist(lambda: self._leases.fail(claim, reason, told)):
+            log.info("job failed", extra={**_named(claim), "reason": reason})
+            self._say(claim, reason)
+        else:
             self._insist(lambda: self._leases.stopped(claim))
 
     def _died(self, claim: Claim, status: int, told: Mapping[str, Any] | None) -> None:
@@ -253,14 +261,16 @@ class Worker:
                     self._fail(claim, errors.reason(error), result.report)
                     return
                 except errors.ServerError as error:
-                    log.warning("job %s cannot be published: %s", claim.job.name, error)
+                    log.warning("job cannot be published: %s", error, extra=_named(claim))
                     if number + 1 == PUBLISH_TRIES:
                         self._fail(claim, errors.reason(error), result.report)
                         return
                     if self._ending(2.0**number):
                         self._insist(lambda: self._leases.give_back(claim))
                         return
-            self._insist(lambda: self._leases.complete(claim, result))
+            if self._insist(lambda: self._leases.complete(claim, result)):
+                log.info("job completed", extra=_named(claim))
+                self._say(claim, f"completed: {claim.job.artifact}")
 
     @contextmanager
     def _beating(self, claim: Claim) -> Iterator[None]:
@@ -305,6 +315,11 @@ class Worker:
                 time.sleep(ASK_S)
 
 
+def _named(claim: Claim) -> dict[str, Any]:
+    """As a log has it."""
+    return {"account": claim.job.account, "job": claim.job.name, "attempt": claim.fence}
+
+
 def _limit(claim: Claim) -> int:
     return claim.job.limit_s or USUAL_LIMIT_S
 
@@ -323,7 +338,7 @@ def main() -> None:
     options = Options.from_line(_read_line())
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end_input)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    logs.start("worker")
     offspring.adopt()
     database = Database(options.database)
     leases = Leases(database, options.lease_s, options.attempts)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 from uuid import uuid4
 
 import boto3
@@ -107,6 +108,16 @@ def test_the_endpoint_may_be_an_option(
     knobs.current.cache_clear()
     storage.upload(made, f"s3://{bucket}/net.tar.gz", endpoint_url=s3)
     assert client.head_object(Bucket=bucket, Key="net.tar.gz")["ContentLength"] == 8
+
+
+def test_a_link_is_all_that_a_browser_needs(s3: str, client: Any, bucket: str) -> None:
+    client.put_object(Bucket=bucket, Key="out/a b.tar.gz", Body=b"artifact")
+    link = storage.link(f"s3://{bucket}/out/a b.tar.gz", 60, endpoint_url=s3)
+    assert "X-Amz-Signature" in link and "X-Amz-Expires=60" in link
+    with urlopen(link) as answer:
+        assert answer.read() == b"artifact"
+    with pytest.raises(ClientError, match="no object that a link could be made to"):
+        storage.link("/out/net.tar.gz", 60)
 
 
 def test_a_missing_object_in_neos_words(bucket: str, tmp_path: Path) -> None:

@@ -22,6 +22,11 @@ DONE = Outcome(
         "parity": {"relative": 2.5e-7},
         "latency": {"median_ms": 4.312},
         "warnings": ["old opset", "no names"],
+        "kernels": [
+            {"template": "pool", "output": [1, 8], "cycles": 50, "calls": [["pool"]]},
+            {"template": "conv", "output": [1, 4], "cycles": 75, "calls": [["a", "relu"], ["b"]]},
+            {"template": "any", "output": [1], "cycles": 0, "calls": [[]]},
+        ],
     },
 )
 FAILED = Outcome(
@@ -78,6 +83,21 @@ def test_members_are_always_all_there() -> None:
     assert done["warnings"] == ["old opset", "no names"]
     assert failed["reason"] == FAILED.reason
     assert failed["artifact"] is None
+
+
+def test_layers_come_by_their_share_of_the_modelled_time() -> None:
+    assert view.members(DONE)["layers"] == [
+        {"layers": "a + relu, b", "template": "conv", "calls": 2, "output": [1, 4], "share": 0.75},
+        {"layers": "pool", "template": "pool", "calls": 1, "output": [1, 8], "share": 0.25},
+        {"layers": "", "template": "any", "calls": 1, "output": [1], "share": 0},
+    ]
+    assert view.members(FAILED)["layers"] == []
+
+
+def test_what_programs_are_told_of_layers_is_bounded() -> None:
+    kernel = {"template": "conv", "output": [1], "cycles": 9, "calls": [["x" * 1000]]}
+    told = view.members(replace(DONE, manifest={"kernels": [kernel] * 1000}))
+    assert len(json.dumps(told["layers"])) < 80_000
 
 
 def events() -> list[Event]:
@@ -145,12 +165,13 @@ def test_sizes(size: float, text: str) -> None:
 
 def test_tuning_shows_how_far_it_is() -> None:
     board, now = view.Board(time.monotonic(), limit_s=None), time.monotonic()
-    for event in (Event("phase", "tune", None, now), Event("value", "tuning", "best 4 ms", now)):
+    state = {"ms": 4.0, "trials": 17, "left_s": 8.5}
+    for event in (Event("phase", "tune", None, now), Event("value", "tuning", state, now)):
         board.add(event)
     console = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=60)
     console.print(board.render())
     assert isinstance(console.file, io.StringIO)
-    assert "best 4 ms" in console.file.getvalue()
+    assert "best 4.00 ms, 17 trials, 8 s left" in console.file.getvalue()
 
 
 def test_a_program_gets_every_event_as_json() -> None:

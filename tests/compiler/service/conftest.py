@@ -11,16 +11,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
 from benchmarks.service.postgres import Postgres, schema
+from compiler.service import app, pages
 from compiler.service.api import Service
+from compiler.service.keys import Key
 from compiler.service.leases import Leases
-from compiler.service.store import Store
+from compiler.service.limits import Limits
+from compiler.service.sessions import Sessions
+from compiler.service.store import New, Store
 from compiler.service.tables import Database
 from compiler.service.tokens import Tokens
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
-ON_BOTH = {"test_api", "test_leases", "test_store"}
+PAIR, OTHER = Key("AKIAONE", "s-one", ACCOUNT), Key("AKIATWO", "s-two", "2" * 12)
+ON_BOTH = {"test_api", "test_leases", "test_metrics", "test_store"}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -82,3 +88,44 @@ def body() -> dict[str, Any]:
         "OutputConfig": {"S3OutputLocation": "s3://models/out", "TargetDevice": "ml_c5"},
         "StoppingCondition": {},
     }
+
+
+@pytest.fixture
+def new(body: dict[str, Any]) -> New:
+    return New(
+        account="1",
+        name="a",
+        arn="arn:a",
+        body=body,
+        target="ml_c5",
+        artifact="s3://models/out/net-ml_c5.tar.gz",
+        tags={"team": "x"},
+    )
+
+
+class Known:
+    """Two keys, of an account each."""
+
+    def find(self, identity: str) -> Key | None:
+        return {key.id: key for key in (PAIR, OTHER)}.get(identity)
+
+
+@pytest.fixture
+def limits() -> Limits:
+    return Limits(1e6, 1e6)
+
+
+@pytest.fixture
+def browser(service: Service, database: Database, limits: Limits) -> TestClient:
+    """Somebody with a browser and no cookie yet."""
+    door = app.Door(Known(), limits, service)
+    desk = pages.Desk(door, Sessions(b"secret", door.keys))
+    client = TestClient(app.build(door, database, pages.routes(desk)), follow_redirects=False)
+    client.headers["Accept"] = "text/html"
+    return client
+
+
+@pytest.fixture
+def signed_in(browser: TestClient) -> TestClient:
+    browser.post("/sign-in", data={"id": PAIR.id, "secret": PAIR.secret})
+    return browser

@@ -319,7 +319,29 @@ def test_what_is_ours_is_no_secret_of_theirs(
     status, told, headers = ask("ListCompilationJobs")
     assert (status, told["__type"]) == (500, "InternalFailure")
     assert "password" not in json.dumps(told)
-    assert headers["x-amzn-requestid"] in caplog.text and "password" in caplog.text
+    [failed] = [record for record in caplog.records if record.exc_info]
+    assert failed.__dict__["request"] == headers["x-amzn-requestid"] and "password" in caplog.text
+
+
+def test_every_call_is_logged_and_counted(
+    ask: Ask, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "compiler.service")
+    ask("ListCompilationJobs")
+    ask("DescribeCompilationJob", {"CompilationJobName": "none"})
+    client.send("POST", "/", signed("", b"{}", target="SageMaker.Guess"), [b"{}"])
+    names = "operation", "account", "status", "code"
+    told = [tuple(record.__dict__[name] for name in names) for record in caplog.records]
+    assert told == [
+        ("ListCompilationJobs", ACCOUNT, 200, ""),
+        ("DescribeCompilationJob", ACCOUNT, 400, "ResourceNotFound"),
+        ("other", ACCOUNT, 400, "UnknownOperationException"),
+    ]
+    assert KEYS["AKIAONE"].secret not in [str(v) for r in caplog.records for v in vars(r).values()]
+    status, text, headers = client.send("GET", "/metrics", {}, [b""])
+    assert status == 200 and headers["content-type"].startswith("text/plain; version=0.0.4")
+    counted = 'neoc_requests_total{code="",operation="ListCompilationJobs",status="200"} 1.0'
+    assert counted in text.decode().splitlines()
 
 
 def test_health(client: Client, database: Database) -> None:

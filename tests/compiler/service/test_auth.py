@@ -55,6 +55,18 @@ def test_a_signature_of_botocore_holds() -> None:
     assert check(signed(TEMPORARY)) == TEMPORARY
 
 
+def test_a_page_is_signed_with_its_path_and_query() -> None:
+    request = AWSRequest("GET", "http://h/jobs/a/log?after=7", {})
+    SigV4Auth(Credentials(KEY.id, KEY.secret), "sagemaker", "us-east-1").add_auth(request)
+    headers = [(name.lower(), str(value)) for name, value in request.headers.items()]
+    headers.append(("host", "h"))
+    asked = "GET", "/jobs/a/log", "after=7"
+    assert verify(headers, b"", Known(), "us-east-1", asked=asked) == KEY
+    for other in (("GET", "/jobs/b/log", "after=7"), ("GET", "/jobs/a/log", ""), ("POST", "/", "")):
+        with pytest.raises(Fault, match="does not match"):
+            verify(headers, b"", Known(), "us-east-1", asked=other)
+
+
 def test_what_is_not_signed_may_change() -> None:
     """And a repeated request is a request, as with AWS, until its time is over."""
     headers = signed() | {"user-agent": "other", "amz-sdk-request": "attempt=2", "accept": "*/*"}

@@ -11,19 +11,6 @@ from compiler.service.store import Event, New, Store, sort_key
 RESULT = Result("s3://models/out/.neoc-t/x", "00", None, {})
 
 
-@pytest.fixture
-def new(body: dict[str, Any]) -> New:
-    return New(
-        account="1",
-        name="a",
-        arn="arn:a",
-        body=body,
-        target="ml_c5",
-        artifact="s3://models/out/net-ml_c5.tar.gz",
-        tags={"team": "x"},
-    )
-
-
 def test_moves() -> None:
     assert FINAL == {"COMPLETED", "FAILED", "STOPPED"}
     assert MOVES.keys() == set(Status)
@@ -159,10 +146,25 @@ def test_tags(store: Store, new: New) -> None:
     assert store.tags("1", "a") == {"team": "y"}
 
 
-def test_counts(store: Store, new: New) -> None:
+def test_the_trace_is_of_the_last_attempt_and_the_tail_of_all(
+    store: Store, leases: Leases, new: New
+) -> None:
     store.create(new)
-    store.create(replace(new, name="b"))
-    store.stop("1", "b")
-    counts = store.counts()
-    assert counts.keys() == set(Status)
-    assert (counts[Status.STARTING], counts[Status.STOPPED], counts[Status.FAILED]) == (1, 1, 0)
+    claim = leases.claim("w", "t")
+    assert claim
+    leases.log(claim, [Event(1.0, "phase", "fetch"), Event(2.0, "value", "tuning", {"ms": 1.5})])
+    leases.log(replace(claim, fence=claim.fence - 1), [Event(3.0, "phase", "build")])
+    leases.log(claim, [Event(4.0, "note", "hm"), Event(5.0, "warning", "slow")])
+    job = store.describe("1", "a")
+    assert [event.text for event in store.trace(job)] == ["fetch", "tuning", "slow"]
+    assert [event.text for event in store.tail("1", "a", 3)] == ["build", "hm", "slow"]
+    assert store.tail("2", "a", 3) == []
+
+
+def test_a_list_brings_no_reports(store: Store, leases: Leases, new: New) -> None:
+    store.create(new)
+    claim = leases.claim("w", "t")
+    assert claim and leases.fail(claim, "ClientError: no", {"layers": ["x" * 10**5]})
+    assert store.describe("1", "a").report
+    [listed] = store.page("1", {}, None, 10)
+    assert listed.report is None and listed.reason

@@ -103,7 +103,8 @@ def test_a_job_completes(work: Work, store: Store, leases: Leases, new: New) -> 
     assert job.report and job.report["parity"] == {"relative": 2e-7}
     assert leases.litter() == []
     said = [(event.kind, event.text) for _, _, event in store.log("1", "a")]
-    assert said[:2] == [("phase", "fetch"), ("phase", "build")] and ("warning", "slow") in said
+    assert said[0][1].startswith("attempt 1 on ") and said[-1][1] == f"completed: {job.artifact}"
+    assert said[1:3] == [("phase", "fetch"), ("phase", "build")] and ("warning", "slow") in said
 
 
 def test_a_job_fails_with_its_reason(work: Work, new: New) -> None:
