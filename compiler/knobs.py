@@ -35,6 +35,9 @@ class Knobs:
     region: str
     """AWS_REGION, else AWS_DEFAULT_REGION: the one that the service answers for; us-east-1."""
 
+    host: str
+    """NEOC_HOST: the address that `neoc serve` listens on; 127.0.0.1."""
+
     records: Path
     """NEOC_RECORDS: the user's file of measurements; else records.jsonl in the data folder."""
 
@@ -57,6 +60,7 @@ def read(environment: Mapping[str, str]) -> Knobs:
         cache=_folder(environment, "XDG_CACHE_HOME", ".cache"),
         data=data,
         region=region or "us-east-1",
+        host=environment.get("NEOC_HOST") or "127.0.0.1",
         records=Path(environment.get("NEOC_RECORDS") or data / "records.jsonl"),
     )
 

@@ -37,7 +37,9 @@ class Executor(StrEnum):
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    host: Annotated[
+        str | None, typer.Option(help="The address to listen on; NEOC_HOST, 127.0.0.1.")
+    ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8080,
     database: Database = None,
     workers: Workers = 1,
@@ -58,7 +60,7 @@ def serve(
     from compiler.service import serve as server
 
     serving = server.Serving(
-        host=host,
+        host=host or knobs.current().host,
         port=port,
         region=region or knobs.current().region,
         workers=workers,

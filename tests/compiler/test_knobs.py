@@ -17,6 +17,7 @@ def test_defaults() -> None:
         cache=Path("/home/me/.cache/neoc"),
         data=Path("/home/me/.local/share/neoc"),
         region="us-east-1",
+        host="127.0.0.1",
         records=Path("/home/me/.local/share/neoc/records.jsonl"),
     )
 
@@ -30,10 +31,11 @@ def test_what_is_set_is_read() -> None:
             "NEOC_MAX_INPUT_BYTES": "500",
             "AWS_ENDPOINT_URL": "http://a:1",
             "XDG_CACHE_HOME": "/c",
+            "NEOC_HOST": "::",
             "NEOC_RECORDS": "/r.jsonl",
         }
     )
-    places = Path("/c/neoc"), Path("/d/neoc"), "eu-west-1", Path("/r.jsonl")
+    places = Path("/c/neoc"), Path("/d/neoc"), "eu-west-1", "::", Path("/r.jsonl")
     assert found == Knobs(True, 500, "http://a:1", *places)
 
 

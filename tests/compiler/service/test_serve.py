@@ -20,6 +20,7 @@ import boto3
 import psutil
 import pytest
 from botocore.exceptions import ClientError
+from botocore.validate import ParamValidator
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -83,10 +84,22 @@ def client_of(server: Server) -> Any:
     )
 
 
+def check_reply(client: Any, told: dict[str, Any]) -> None:
+    """DescribeCompilationJob's, against the shape that botocore has of it, patterns included."""
+    shape = client.meta.service_model.operation_model("DescribeCompilationJob").output_shape
+    members = {name: value for name, value in told.items() if name != "ResponseMetadata"}
+    assert not (errors := ParamValidator().validate(members, shape).generate_report()), errors
+    assert members.keys() <= shape.members.keys()
+    assert told["CompilationJobStatus"] in shape.members["CompilationJobStatus"].enum
+    pattern = shape.members["CompilationJobArn"].metadata["pattern"]
+    assert re.fullmatch(pattern, told["CompilationJobArn"])
+
+
 def ended(client: Any, name: str) -> dict[str, Any]:
     end = time.monotonic() + 60
     while time.monotonic() < end:
         told: dict[str, Any] = client.describe_compilation_job(CompilationJobName=name)
+        check_reply(client, told)
         if told["CompilationJobStatus"] in FINAL:
             return told
         time.sleep(0.1)
