@@ -8,6 +8,7 @@ runtime      what a call and a parallel region cost
 peak         how fast this machine multiplies, and reads memory
 conformance  the official suite of ONNX
 fuzz         random graphs against ONNX Runtime
+zoo          networks and forests of many frameworks, compiled and judged
 faults       the job service while its processes are killed and its connections cut
 load         the job service while many jobs wait and many ask
 connections  the job service and those who speak HTTP badly, slowly or not at all
@@ -31,6 +32,7 @@ from benchmarks import (
 )
 from benchmarks.fuzz import fuzz
 from benchmarks.service import connections, faults, load
+from benchmarks.zoo import zoo
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     trees = commands.add_parser("forests", help="tree ensembles beside their peers")
     compare.add_options(trees, dict.fromkeys(forests.NAMES), "all")
     trees.set_defaults(run=compare.run, source=forests.network, peers=forests.PEERS)
-    for module in (kernels, runtime, peak, conformance, fuzz, faults, load, connections):
+    for module in (kernels, runtime, peak, conformance, fuzz, faults, load, connections, zoo):
         name = module.__name__.rpartition(".")[2]
         command = commands.add_parser(name, help=_first_line(module))
         module.add_options(command)

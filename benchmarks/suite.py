@@ -4,21 +4,17 @@ Their weights are random. A network is exported once, by torch in an environment
 is made on demand, and kept in the user's cache folder.
 """
 
-import fcntl
 import hashlib
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.models import FetchError, Shape, cache_folder
+from benchmarks import environments
+from benchmarks.models import Shape, cache_folder
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("torch==2.13.0", "onnx==1.23.2", "numpy==2.4.6")
-INDEX = "https://download.pytorch.org/whl/cpu"  # PyPI's own torch brings CUDA along
 
 
 @dataclass(frozen=True)
@@ -71,35 +67,17 @@ def fetch(net: str) -> Path:
     if not place.exists():
         place.parent.mkdir(parents=True, exist_ok=True)
         command = [str(torch_python()), "-m", "benchmarks.nets.export", str(place), net]
-        _run(command, f"{net} cannot be exported")
+        environments.run(command, f"{net} cannot be exported")
     return place
 
 
 def torch_python() -> Path:
     """The Python of an environment with torch, made once."""
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    folder = cache_folder().parent / f"{PACKAGES[0].replace('==', '-')}-python{version}"
-    folder.mkdir(parents=True, exist_ok=True)
-    python, ready = folder / "env" / "bin" / "python", folder / "ready"
-    with open(folder / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not ready.exists():
-            why = "no environment with torch can be made"
-            _run([sys.executable, "-m", "venv", "--clear", str(folder / "env")], why)
-            pip = [str(python), "-m", "pip", "install", "--quiet", "--extra-index-url", INDEX]
-            _run([*pip, *PACKAGES], why)
-            ready.touch()
-    return python
+    return environments.torch()
 
 
 def _version() -> str:
     """Of the definitions: other ones, other files."""
     sources = sorted((ROOT / "benchmarks" / "nets").glob("*.py"))
     text = b"".join(path.read_bytes() for path in sources)
-    return hashlib.sha256(" ".join(PACKAGES).encode() + text).hexdigest()[:12]
-
-
-def _run(command: list[str], why: str) -> None:
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    if done.returncode:
-        raise FetchError(f"{why}: {done.stderr.strip()[-500:]}")
+    return hashlib.sha256(" ".join(environments.TORCH).encode() + text).hexdigest()[:12]

@@ -38,6 +38,10 @@ COVERED_BY = {
     "benchmarks/nets/mobile.py": "tests/benchmarks/nets/test_export.py",
     "benchmarks/nets/residual.py": "tests/benchmarks/nets/test_export.py",
     "benchmarks/nets/sequence.py": "tests/benchmarks/nets/test_export.py",
+    "benchmarks/environments.py": "tests/benchmarks/test_suite.py",
+    "benchmarks/zoo/families.py": "tests/benchmarks/zoo/test_zoo.py",
+    "benchmarks/zoo/gluon.py": "tests/benchmarks/zoo/test_zoo.py",
+    "benchmarks/zoo/sample.py": "tests/benchmarks/zoo/test_zoo.py",
     # Rows of operators: what holds for their graphs holds for them.
     "benchmarks/fuzz/elements.py": "tests/benchmarks/fuzz/test_draw.py",
     "benchmarks/fuzz/images.py": "tests/benchmarks/fuzz/test_draw.py",

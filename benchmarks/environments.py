@@ -1,0 +1,48 @@
+"""Environments of frameworks that cannot be beside our own packages: made once, on demand."""
+
+import fcntl
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.models import FetchError, cache_folder
+
+ROOT = Path(__file__).parent.parent
+TORCH = ("torch==2.13.0", "onnx==1.23.2", "numpy==2.4.6")
+INDEX = "https://download.pytorch.org/whl/cpu"  # PyPI's own torch brings CUDA along
+
+
+def torch() -> Path:
+    """Its Python. Raises FetchError."""
+    return python("torch-2.13.0", [["--extra-index-url", INDEX, *TORCH]])
+
+
+def mxnet() -> Path:
+    """Its Python: the last MXNet wants a numpy that is older than it says. Raises FetchError."""
+    older = ["numpy==1.23.5", "requests", "graphviz==0.8.4"]
+    return python("mxnet-1.9.1", [older, ["--no-deps", "mxnet==1.9.1"]])
+
+
+def python(name: str, installs: Sequence[Sequence[str]]) -> Path:
+    """The Python of an environment with what pip installs by these arguments, call by call."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    folder = cache_folder().parent / f"{name}-python{version}"
+    folder.mkdir(parents=True, exist_ok=True)
+    path, ready = folder / "env" / "bin" / "python", folder / "ready"
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not ready.exists():
+            why = f"no environment with {name} can be made"
+            run([sys.executable, "-m", "venv", "--clear", str(folder / "env")], why)
+            for arguments in installs:
+                run([str(path), "-m", "pip", "install", "--quiet", *arguments], why)
+            ready.touch()
+    return path
+
+
+def run(command: list[str], why: str) -> None:
+    """Raises FetchError with its last words."""
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        raise FetchError(f"{why}: {done.stderr.strip()[-500:]}")
