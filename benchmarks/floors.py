@@ -28,18 +28,19 @@ from compiler import pipeline
 from compiler.calls import Row
 from compiler.kernels import templates
 from compiler.kernels.geometry import (
-    BLOCK,
     FMA_LATENCY,
-    FMA_PER_CYCLE,
     LOADS_PER_CYCLE,
     Geometry,
+    blocks,
     even,
+    filled,
 )  # fmt: skip
 from compiler.kernels.product import Blocks, Product
 from compiler.kernels.template import Schedule
 from compiler.kernels.winograd_stages import Tiling
 from compiler.lowered import Kernel
 from frontends.model import DataInputConfig
+from targets import Profile
 
 DENSE = ("neoc.conv2d", "neoc.gathered_conv2d", "relax.matmul", "neoc.matmul")
 GOOD = 0.85  # of the FMA peak: such a call needs no reason
@@ -138,26 +139,31 @@ def tasks(kernel: Kernel) -> list[int]:
 def _direct(kernel: Kernel) -> dict[str, float]:
     shape, point = Geometry.of(kernel.work), kernel.schedule.point
     extent = shape.out_width if shape.mode == "rows" else shape.pixels
-    cut = BLOCK if shape.mode == "flat" else extent
-    rows = even(cut, point["columns"]) * (extent // cut) + even(extent % cut, point["columns"])
-    groups = _groups(shape.panels, point["vectors"])
-    return {LANES: _filled(shape), REGISTERS: reached(rows, groups)}
+    groups = filled(shape.panels, point["vectors"])
+    flat = shape.mode == "flat"
+    cuts = blocks(shape, len(groups), kernel.profile.cores) if flat else [extent]
+    rows = [tile for cut in cuts for tile in even(cut, point["columns"])]
+    return {LANES: _filled(shape), REGISTERS: reached(rows, groups, kernel.profile)}
 
 
 def _winograd(kernel: Kernel) -> dict[str, float]:
     shape, point = Geometry.of(kernel.work), kernel.schedule.point
     t = Tiling(shape, point["tile"], 1, point["rows"], point["vectors"])
     image = shape.batch * shape.pixels / (t.count * t.down.outputs * t.across.outputs)
-    groups = _groups(shape.panels, t.vectors)
-    return {LANES: _filled(shape), IMAGE: image, REGISTERS: reached([t.rows], groups)}
+    groups = filled(shape.panels, t.vectors)
+    return {
+        LANES: _filled(shape),
+        IMAGE: image,
+        REGISTERS: reached([t.rows], groups, kernel.profile),
+    }
 
 
 def _product(kernel: Kernel) -> dict[str, float]:
     shape = Product.of(kernel.work, kernel.profile.isa.lanes)
-    blocks = Blocks.of(shape, kernel.schedule.point, kernel.profile)
-    groups = _groups(shape.panels, blocks.vectors)
-    filled = shape.columns / (shape.panels * shape.lanes)
-    return {LANES: filled, REGISTERS: reached(blocks.tiles, groups)}
+    cut = Blocks.of(shape, kernel.schedule.point, kernel.profile)
+    groups = filled(shape.panels, cut.vectors)
+    lanes = shape.columns / (shape.panels * shape.lanes)
+    return {LANES: lanes, REGISTERS: reached(cut.tiles, groups, kernel.profile)}
 
 
 LANES, IMAGE = "channels fill {} of the lanes", "the image fills {} of its tiles"
@@ -172,17 +178,12 @@ def _filled(shape: Geometry) -> float:
     return shape.out_channels / (shape.panels * shape.lanes)
 
 
-def _groups(panels: int, vectors: int) -> list[int]:
-    full, rest = divmod(panels, vectors)
-    return [vectors] * full + [rest] * (rest > 0)
-
-
-def reached(rows: Iterable[int], vectors: Iterable[int]) -> float:
+def reached(rows: Iterable[int], vectors: Iterable[int], profile: Profile) -> float:
     """The share of the FMA peak that register tiles of these sizes admit: a step of
     the depth loads its vectors and scalars, and waits for the sums of the step before.
     """
     tiles = [(r, v) for r in rows for v in vectors]
-    arithmetic = [r * v / FMA_PER_CYCLE for r, v in tiles]
+    arithmetic = [r * v / profile.fma_per_cycle for r, v in tiles]
     loads = [(r + v) / LOADS_PER_CYCLE for r, v in tiles]
     steps = [max(a, b, FMA_LATENCY) for a, b in zip(arithmetic, loads, strict=True)]
     return sum(arithmetic) / sum(steps)

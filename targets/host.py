@@ -4,6 +4,7 @@ import functools
 import os
 import platform
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from targets.isa import AVX2, AVX512, Isa
@@ -25,7 +26,8 @@ def profile() -> Profile:
             title = f"this machine: {_model_name()}, {isa.name}"
             sizes = cache_sizes()
             cache = (sizes[1], sizes[2], sizes[3])
-            return x86("host", title, mcpu=mcpu, isa=isa, cores=cores(), cache=cache)
+            row = x86("host", title, mcpu=mcpu, isa=isa, cores=cores(), cache=cache)
+            return replace(row, fma_per_cycle=fma_per_cycle(isa, _read("/proc/cpuinfo")))
     missing = ", ".join(sorted(AVX2.features - flags))
     raise TargetError(
         f"host: this {platform.machine()} CPU lacks {missing}, and neoc needs AVX2 and FMA at "
@@ -92,6 +94,13 @@ def _quota(group: Path) -> int | None:
     if not (quota.isdigit() and period.isdigit() and int(period)):
         return None
     return -(-int(quota) // int(period))
+
+
+def fma_per_cycle(isa: Isa, cpuinfo: str) -> int:
+    """Zen 4 and what has its cores, the CPUs of family 25 with AVX-512, take a vector of 512 bits
+    as two halves (AMD, Software Optimization Guide for the Zen4 Microarchitecture, 57647)."""
+    halves = re.search(r"^cpu family\s*:\s*25$", cpuinfo, re.MULTILINE)
+    return 1 if isa is AVX512 and halves else 2
 
 
 def _model_name() -> str:

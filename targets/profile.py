@@ -19,7 +19,8 @@ class TargetError(Exception):
 class Profile:
     """llvm: a TVM Target in its JSON form. cores: what one instance of the device's weakest
     member has. l1/l2: data cache of one core, l3: of the socket, in bytes, 0 if there is none.
-    zig: the triple to link for, with the oldest glibc the artifact shall run on.
+    zig: the triple to link for, with the oldest glibc the artifact shall run on. fma_per_cycle: how
+    many of its widest vectors a core multiplies and adds in a cycle.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Profile:
     l3_bytes: int
     zig: str
     device_type: str = "cpu"
+    fma_per_cycle: int = 2
 
 
 def x86(

@@ -35,7 +35,7 @@ from compiler.kernels.emit import (
     workspace,
 )  # fmt: skip
 from compiler.kernels.fold import SUM, across
-from compiler.kernels.geometry import FMA_PER_CYCLE, LOADS_PER_CYCLE, even, fits
+from compiler.kernels.geometry import LOADS_PER_CYCLE, even, fits
 from compiler.kernels.operators import integers, number
 from compiler.kernels.template import Point, Space, Template
 from compiler.kernels.tile import Tile
@@ -98,7 +98,7 @@ class Attention(Template):
         if not fits(vectors, rows, profile):
             return math.inf
         s = Heads.of(work, profile.isa.lanes)
-        step = max(rows * vectors / FMA_PER_CYCLE, (rows + vectors) / LOADS_PER_CYCLE, 4)
+        step = max(rows * vectors / profile.fma_per_cycle, (rows + vectors) / LOADS_PER_CYCLE, 4)
         groups = [-(-s.panels(n) // vectors) for n in (s.keys, s.width)]
         tile = step * (groups[0] * s.depth + groups[1] * s.keys) + 20 * sum(groups)
         part = -(-s.rows // parts)

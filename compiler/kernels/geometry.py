@@ -18,8 +18,8 @@ SMALL_IMAGE = 64  # output pixels up to which every tile is written out with its
 UNROLLED_TAPS = 640  # pixels x taps that may be written out so
 WIDEST = 11  # kernel columns written out; wider kernels are looped over and come without padding
 BLOCK = 64  # columns of one task of a 1x1 convolution
-FMA_LATENCY, FMA_PER_CYCLE, LOADS_PER_CYCLE = 4, 2, 2
-VECTORS_PER_CYCLE = 4  # of all operations: integers are widened, multiplied and added
+FMA_LATENCY, LOADS_PER_CYCLE = 4, 2
+VECTORS_PER_FMA = 2  # of all operations: integers are widened, multiplied and added
 TILE, TASK = 20, 60  # cycles around the loops of a tile, and of a task
 MEMORY = 7  # bytes a cycle that all cores together read from memory
 
@@ -181,7 +181,7 @@ def cycles(
             < profile.l1_bytes // 2
         )
         stream = 0.0 if fits_l1 else v * shape.lanes * shape.item * together / 24
-        units = multiplying(v, n, shape.whole)
+        units = multiplying(v, n, profile, shape.whole)
         return max(units, (v + n) / LOADS_PER_CYCLE, latency, stream)
 
     def piece(v: int, extent: int) -> float:
@@ -214,11 +214,11 @@ def busiest(tasks: np.ndarray, cores: int) -> float:
     return float(np.add.reduceat(tasks, starts).max())
 
 
-def multiplying(vectors: int, columns: int, whole: bool) -> float:
+def multiplying(vectors: int, columns: int, profile: Profile, whole: bool) -> float:
     """Cycles of a step's arithmetic."""
     products = vectors * columns
-    others = (2 * products + vectors) / VECTORS_PER_CYCLE if whole else 0.0
-    return max(products / FMA_PER_CYCLE, others)
+    others = (2 * products + vectors) / VECTORS_PER_FMA if whole else 0.0
+    return max(products, others) / profile.fma_per_cycle
 
 
 def waiting(weight_bytes: int, hidden: float) -> float:

@@ -207,13 +207,14 @@ def cycles(blocks: Blocks, copies: bool, profile: Profile) -> float:
     heights = Counter(blocks.tiles)
     # a panel that the rows beside it push out of the first cache costs more than one that streams
     panel, beside = shape.right * blocks.panel, shape.left * blocks.span * blocks.tiles[0]
-    far = 1.04 if panel > profile.l1_bytes else 1.0 + 0.12 * (panel + beside > profile.l1_bytes)
-    far += 0.10 * (panel + beside * blocks.stack > profile.l2_bytes)
+    late = 0.04 if panel > profile.l1_bytes else 0.12 * (panel + beside > profile.l1_bytes)
+    late += 0.10 * (panel + beside * blocks.stack > profile.l2_bytes)
+    far = 1 + late * profile.fma_per_cycle / 2  # seen at two: data come no faster for those
     latency = FMA_LATENCY if shape.together == 1 else 1
 
     def tile(rows: int, vectors: int) -> float:
         loads = (vectors + rows) / LOADS_PER_CYCLE
-        units = multiplying(vectors, rows, shape.together > 1)
+        units = multiplying(vectors, rows, profile, shape.together > 1)
         close = (max(units, loads, latency) + loads / 4) * far
         step = max(close, vectors * lanes * shape.right * shape.together / L2_PER_CYCLE)
         steps = blocks.span // shape.together

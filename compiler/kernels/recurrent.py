@@ -33,7 +33,7 @@ from compiler.kernels.emit import (
     store_value,
     vector_at,
 )
-from compiler.kernels.geometry import FMA_LATENCY, FMA_PER_CYCLE, LOADS_PER_CYCLE
+from compiler.kernels.geometry import FMA_LATENCY, LOADS_PER_CYCLE
 from compiler.kernels.operators import dtype_of, shape_of
 from compiler.kernels.template import Packing, Point, Space, Template
 from compiler.kernels.value import Expr, Index, Value, ravel, unravel
@@ -171,7 +171,8 @@ def _cycles(shape: Recurrence, point: Point, profile: Profile) -> float:
     speed = next(speed for size, speed in speeds if own <= size)
     cycles = 0.0
     for width in widths:
-        step = max(width * rows / FMA_PER_CYCLE, (width + rows) / LOADS_PER_CYCLE, FMA_LATENCY)
+        arithmetic = width * rows / profile.fma_per_cycle
+        step = max(arithmetic, (width + rows) / LOADS_PER_CYCLE, FMA_LATENCY)
         group = max(step * shape.units, unit_bytes * width / speed)
         cycles += (group + UPDATE_CYCLES * vectors * rows) * count + REGION * (parts > 1)
     return shape.steps * cycles

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from compiler.kernels.emit import REGION
-from compiler.kernels.geometry import FMA_LATENCY, FMA_PER_CYCLE, MEMORY, waiting
+from compiler.kernels.geometry import FMA_LATENCY, MEMORY, waiting
 from compiler.kernels.winograd_stages import Tiling
 from targets import Profile
 
@@ -26,11 +26,11 @@ def estimate(t: Tiling, staged: bool, profile: Profile) -> float:
     runs = t.held // t.rows if staged else -(-tiles // t.rows)
     weight_bytes = 4 * t.planes * t.shape.reach * t.width
     far = SPILLED if 2 * weight_bytes > profile.l2_bytes else NEAR
-    first = _pass(t, far) * share
-    products = passes * first + (runs - passes) * _pass(t, NEAR) * share
+    first = _pass(t, far, profile) * share
+    products = passes * first + (runs - passes) * _pass(t, NEAR, profile) * share
     # Where every core reads all of the weights, their fetching ahead hides less.
     wait = waiting(weight_bytes, first if staged else first / 2)
-    transforms = tiles * _transforms(t) + _traffic(t, staged, tiles, profile)
+    transforms = tiles * _transforms(t, profile) + _traffic(t, staged, tiles, profile)
     return (products + transforms + wait) * (1 + HOLDING * _held(t))
 
 
@@ -39,22 +39,24 @@ def _held(t: Tiling) -> int:
     return 4 * t.planes * t.held * (t.depth + t.width)
 
 
-def _pass(t: Tiling, bandwidth: float) -> float:
+def _pass(t: Tiling, bandwidth: float, profile: Profile) -> float:
     """One register tile of every group of every plane; bandwidth: of the weights."""
     s = t.shape
     groups = Counter({t.vectors: s.panels // t.vectors, s.panels % t.vectors: 1})
     del groups[0]
 
     def tile(v: int) -> float:
-        arithmetic, loads = t.rows * v / FMA_PER_CYCLE, (t.rows + v) / LOADS
+        arithmetic, loads = t.rows * v / profile.fma_per_cycle, (t.rows + v) / LOADS
         step = max(arithmetic, loads, FMA_LATENCY, v * s.lanes * 4 / bandwidth)
         return step * s.reach + REGISTER_TILE
 
     return t.planes * sum(tile(v) * count for v, count in groups.items())
 
 
-def _transforms(t: Tiling) -> float:
-    """Both, for all channels of one tile: a store a cycle, two operations a cycle."""
+def _transforms(t: Tiling, profile: Profile) -> float:
+    """Both, for all channels of one tile: an operation for each multiply-add that there might be,
+    and half as many stores.
+    """
     down, across = t.down, t.across
     into = (
         2 * t.planes
@@ -64,7 +66,8 @@ def _transforms(t: Tiling) -> float:
         down.outputs * (across.samples + 2 * across.outputs)
         + (across.samples * down.output_operations + down.outputs * across.output_operations) / 2
     )
-    return TRANSFORM * (into * t.depth / t.shape.lanes + out * t.shape.panels)
+    slower = TRANSFORM * 2 / profile.fma_per_cycle
+    return slower * (into * t.depth / t.shape.lanes + out * t.shape.panels)
 
 
 def _traffic(t: Tiling, staged: bool, tiles: float, profile: Profile) -> float:

@@ -18,6 +18,7 @@ from compiler.calls import Row
 from compiler.lowered import Kernel, Lowered
 
 PEAK = Peak(100.0, 10.0, 50.0)
+AVX2 = targets.PROFILES["ml_c4"]
 SHAPE = (1, 3, 10, 10)
 
 
@@ -105,6 +106,6 @@ def test_tasks_are_shared_by_whole_ones(count: int, cores: int, share: float) ->
 
 
 def test_a_small_tile_waits_for_loads_or_sums() -> None:
-    assert floors.reached([6], [2]) == 1.0
-    assert floors.reached([1], [1]) == 0.5 / 4  # sums
-    assert floors.reached([14], [1]) == pytest.approx(7 / 7.5)  # loads
+    assert floors.reached([6], [2], AVX2) == 1.0
+    assert floors.reached([1], [1], AVX2) == 0.5 / 4  # sums
+    assert floors.reached([14], [1], AVX2) == pytest.approx(7 / 7.5)  # loads

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from targets import host
-from targets.isa import AVX2, AVX512, NEON
+from targets.isa import AVX2, AVX512, NEON, Isa
 from targets.profile import TargetError
 
 FLAGS = {
@@ -32,6 +32,13 @@ def test_features_come_from_either_architectures_line() -> None:
     assert host.parse_features("x: 1\nflags\t\t: fpu avx2\nflags\t\t: fpu") == {"fpu", "avx2"}
     assert host.parse_features("Features\t: fp asimd") == {"fp", "asimd"}
     assert host.parse_features("") == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("family", "isa", "rate"), [(25, AVX512, 1), (25, AVX2, 2), (26, AVX512, 2), (6, AVX512, 2)]
+)
+def test_zen_4_halves_wide_vectors(family: int, isa: Isa, rate: int) -> None:
+    assert host.fma_per_cycle(isa, f"processor\t: 0\ncpu family\t: {family}\n") == rate
 
 
 def test_runs_here_follows_the_features(monkeypatch: pytest.MonkeyPatch) -> None:
