@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from compiler.kernels.emit import REGION
-from compiler.kernels.geometry import FMA_LATENCY, MEMORY, waiting
+from compiler.kernels.geometry import FMA_LATENCY, MEMORY
 from compiler.kernels.winograd_stages import Tiling
 from targets import Profile
 
@@ -13,6 +13,8 @@ REGISTER_TILE = 30  # cycles to clear and to store one
 LOADS = 1.3  # a cycle, where most spread a scalar: 13 tiles by 1 vector are slower than 6 by 2
 SPILLED = 8  # bytes a cycle between L2 and what lies behind it
 NEAR = 24  # bytes a cycle out of L2
+ALONE = 4.5  # bytes a cycle that one core reads from memory
+FAR = 0.25  # more for a pass whose weights and data are twice what the first cache holds
 TRANSFORM = 1.3  # what a transform takes over its stores and arithmetic
 HOLDING = 2e-9  # more for each byte of workspace: of equals the one that needs less memory
 
@@ -25,11 +27,12 @@ def estimate(t: Tiling, staged: bool, profile: Profile) -> float:
     tiles = t.count / cores if staged else min(passes * t.block, t.count)
     runs = t.held // t.rows if staged else -(-tiles // t.rows)
     weight_bytes = 4 * t.planes * t.shape.reach * t.width
-    far = SPILLED if 2 * weight_bytes > profile.l2_bytes else NEAR
-    first = _pass(t, far, profile) * share
-    products = passes * first + (runs - passes) * _pass(t, NEAR, profile) * share
-    # Where every core reads all of the weights, their fetching ahead hides less.
-    wait = waiting(weight_bytes, first if staged else first / 2)
+    bandwidth = SPILLED if 2 * weight_bytes > profile.l2_bytes else NEAR
+    first = passes * _pass(t, bandwidth, profile)
+    products = (first + (runs - passes) * _pass(t, NEAR, profile)) * share
+    # Every pass fetches its share of the weights that come next.
+    reading = weight_bytes / min(MEMORY, ALONE * cores)
+    wait = max(reading - products, reading / 8)
     transforms = tiles * _transforms(t, profile) + _traffic(t, staged, tiles, profile)
     return (products + transforms + wait) * (1 + HOLDING * _held(t))
 
@@ -48,7 +51,8 @@ def _pass(t: Tiling, bandwidth: float, profile: Profile) -> float:
     def tile(v: int) -> float:
         arithmetic, loads = t.rows * v / profile.fma_per_cycle, (t.rows + v) / LOADS
         step = max(arithmetic, loads, FMA_LATENCY, v * s.lanes * 4 / bandwidth)
-        return step * s.reach + REGISTER_TILE
+        beyond = 4 * s.reach * (v * s.lanes + t.rows) / profile.l1_bytes - 1
+        return step * s.reach * (1 + FAR * min(max(beyond, 0.0), 1.0)) + REGISTER_TILE
 
     return t.planes * sum(tile(v) * count for v, count in groups.items())
 
