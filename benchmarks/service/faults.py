@@ -93,6 +93,7 @@ class Trial:
         self._seen: dict[str, str] = {}
         self._wrong: list[str] = []
         self._waking: list[threading.Timer] = []
+        self._due: list[str] = []
         self.faults: Counter[str] = Counter()
         self.ends: Counter[str] = Counter()
         self.attempts: Counter[int] = Counter()
@@ -141,7 +142,9 @@ class Trial:
         }
         if self._postgres:
             kinds |= {"cut": self._cut, "crash": self._crash}
-        kind = random.choice(list(kinds))
+        if not self._due:  # in turns, so that few faults are of every kind, too
+            self._due = random.sample(list(kinds), len(kinds))
+        kind = self._due.pop()
         end = time.monotonic() + 10
         while not kinds[kind]():
             self._served.tend()
