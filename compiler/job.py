@@ -57,8 +57,7 @@ class Verdict:
 @dataclass(frozen=True)
 class Outcome:
     """How a job ended. phases: name and seconds, in order. size in bytes. reason: the API's
-    FailureReason, empty when it completed. killed: SIGKILL came from outside, as when memory runs
-    out."""
+    FailureReason, empty when it completed."""
 
     status: Literal["COMPLETED", "FAILED"]
     seconds: float
@@ -69,7 +68,6 @@ class Outcome:
     size: int | None = None
     manifest: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""
-    killed: bool = False
 
     @property
     def exit_status(self) -> int:
@@ -214,14 +212,13 @@ class _History:
             return Outcome("COMPLETED", seconds, phases, warnings, **artifact)
         late = verdict is not None and verdict.cause == "timeout"
         told = late_reason(request.max_runtime_s) if late else result.get("reason")
-        status = verdict.status if verdict else -signal.SIGKILL
-        reason = (told or self._death(status))[:REASON_LIMIT]
-        killed = not told and status == -signal.SIGKILL
-        return Outcome("FAILED", seconds, phases, warnings, reason=reason, killed=killed)
+        reason = told or self._death(verdict)
+        return Outcome("FAILED", seconds, phases, warnings, reason=reason[:REASON_LIMIT])
 
-    def _death(self, status: int) -> str:
+    def _death(self, verdict: Verdict | None) -> str:
         """Why there is no result: the process died without leaving one."""
         during = f"during {self._begun[-1][0]}" if self._begun else "before the first phase"
+        status = verdict.status if verdict else -signal.SIGKILL
         if status == -signal.SIGKILL:
             hint = "the machine probably ran out of memory."
         else:

@@ -130,7 +130,6 @@ def members(outcome: Outcome) -> dict[str, Any]:
     return {
         "status": outcome.status,
         "reason": outcome.reason,
-        "killed": outcome.killed,
         "artifact": outcome.uri,
         "digest": outcome.digest,
         "size": outcome.size,

@@ -170,8 +170,8 @@ class Worker:
             self._insist(lambda: self._leases.give_back(claim))
         elif cause == "timeout":
             self._fail(claim, job.late_reason(_limit(claim)), told)
-        elif told is None or told["killed"]:
-            self._died(claim, status, told)
+        elif told is None or (not cause and errors.exit_status_of(told["reason"]) == 1):
+            self._try_again(claim, status, told)
         elif not cause:
             self._fail(claim, told["reason"], told)
         elif not self._insist(lambda: self._leases.stopped(claim)):
@@ -234,9 +234,9 @@ class Worker:
         else:
             self._insist(lambda: self._leases.stopped(claim))
 
-    def _died(self, claim: Claim, status: int, told: Mapping[str, Any] | None) -> None:
-        """The command left no word, or told that something killed the compiler: the job was
-        stopped, or survives it a few times."""
+    def _try_again(self, claim: Claim, status: int, told: Mapping[str, Any] | None) -> None:
+        """The failure is ours, or the command left no word: it was stopped, or something killed it,
+        or ran out, which another attempt may survive."""
         if self._insist(lambda: self._leases.stopped(claim)):
             return
         if claim.job.attempts < self._leases.attempts:

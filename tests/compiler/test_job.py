@@ -110,14 +110,6 @@ def test_a_crash_names_signal_and_phase(request_: CompileRequest) -> None:
     )
 
 
-def test_whether_it_was_killed_is_told(request_: CompileRequest) -> None:
-    assert not compile_with("crash", request_)[0].killed
-    outcome, _ = compile_with("perish", request_)
-    assert outcome.killed and outcome.reason.startswith(
-        "ServerError: the compiler process died of signal SIGKILL during lower; the machine prob"
-    )
-
-
 def test_a_driver_that_is_not_there_is_our_fault(request_: CompileRequest) -> None:
     assert compile_with("missing", request_)[0].reason.startswith("ServerError: unexpected")
 

@@ -114,7 +114,8 @@ def test_a_job_fails_with_its_reason(work: Work, new: New) -> None:
     assert job.ended and not files(new)
 
 
-def test_a_crash_is_a_failure(work: Work) -> None:
+def test_a_crash_is_a_failure(work: Work, leases: Leases) -> None:
+    leases.attempts = 1
     job = work("crash")
     assert job.status == Status.FAILED
     assert job.reason.startswith("ServerError: the compiler process died of signal SIGSEGV during")
@@ -149,9 +150,9 @@ def test_the_parents_deadline(work: Work, monkeypatch: pytest.MonkeyPatch) -> No
     assert job.started and job.ended and 1.2 <= job.ended - job.started < 4
 
 
-@pytest.mark.parametrize("command", ["die", "perish"])
-def test_a_killed_child_is_tried_again(command: str, work: Work, new: New) -> None:
-    """The command, or the compiler below it."""
+@pytest.mark.parametrize("command", ["die", "perish", "stumble"])
+def test_what_is_our_fault_is_tried_again(command: str, work: Work, new: New) -> None:
+    """Something killed the command, or the compiler below it, or it failed."""
     job = work(command)
     assert (job.status, job.attempts) == (Status.INPROGRESS, 1)
     job = work("succeed", fresh=False)
@@ -166,7 +167,7 @@ def test_a_killed_child_is_tried_again(command: str, work: Work, new: New) -> No
         ("perish", "ServerError: the compiler process died of signal SIGKILL during lower; the"),
     ],
 )
-def test_a_job_that_is_always_killed_fails(command: str, reason: str, work: Work) -> None:
+def test_what_is_our_fault_each_time_fails(command: str, reason: str, work: Work) -> None:
     for fresh in (True, False, False):
         job = work(command, fresh=fresh)
     assert job.status == Status.FAILED and job.reason.startswith(reason)
