@@ -67,8 +67,7 @@ class Placement:
         """The workers give their jobs back."""
         for task in self._running:
             self._ray.cancel(task)
-        self._ray.wait(list(self._running), num_returns=len(self._running) or 1,
-                       timeout=self._options.grace_s + self._options.lease_s)  # fmt: skip
+        self._ended(self._options.grace_s + self._options.lease_s)
         self._ray.shutdown()
         self._database.close()
 
@@ -80,15 +79,20 @@ class Placement:
         self._running[task] = cpu
 
     def _forget_ended(self) -> None:
-        if not self._running:
-            return
-        ended, _ = self._ray.wait(list(self._running), num_returns=len(self._running), timeout=0)
-        for task in ended:
+        for task in self._ended(0):
             cpu = self._running.pop(task)
             try:
                 self._ray.get(task)
             except self._ray.exceptions.RayError as error:
                 log.warning("a worker for %s was lost: %s", cpu or "any node", error)
+
+    def _ended(self, timeout_s: float) -> list[Any]:
+        """Those that have, after waiting for all of them."""
+        tasks = list(self._running)
+        if not tasks:
+            return []
+        ended: list[Any] = self._ray.wait(tasks, num_returns=len(tasks), timeout=timeout_s)[0]
+        return ended
 
     def _tell(self, cpu: str, room: int) -> None:
         if room:
