@@ -24,7 +24,7 @@ from benchmarks.service.load import signed
 
 ANSWER_S = 10.0
 BODY = b'{"CompilationJobName": "none"}'
-WARM = 1000  # connections before memory is looked at
+PART = 1000  # connections between two looks at the memory
 CLIENTS = 8
 
 
@@ -163,12 +163,11 @@ def run(options: argparse.Namespace) -> int:
             server = psutil.Process(served.pid)
             results: list[str] = []
             numbers = range(options.connections)
-            for part in (numbers[:WARM], numbers[WARM:]):
-                if part:
-                    print(f"{len(results)} connections: {_weight(server)}")
+            for part in (numbers[at : at + PART] for at in numbers[::PART]):
+                print(f"{len(results):6} connections: {_weight(server)}")
                 results += clients.map(lambda number: hold(number, served.url), part)
             urlopen(f"{served.url}/healthz", timeout=ANSWER_S).close()
-            print(f"{len(results)} connections: {_weight(server)}")
+            print(f"{len(results):6} connections: {_weight(server)}")
         print(", ".join(f"{count} {what}" for what, count in Counter(results).most_common()))
         bad = [number for number, result in enumerate(results) if harmful(result)]
         for number in bad[:20]:
