@@ -1,7 +1,7 @@
 """A database of its own for every test, and requests to put into it.
 
-SQLite's; for modules ON_BOTH also PostgreSQL's, of the server that NEOC_TEST_POSTGRES names or of
-one that is started for them.
+SQLite's; for modules ON_BOTH also PostgreSQL's, of a server that is started for them, or of the one
+that NEOC_TEST_POSTGRES names: for one process of tests, since they cut all its connections.
 """
 
 import os
