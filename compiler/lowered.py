@@ -73,8 +73,8 @@ class Lowered:
                 yield from self.calls(region)
 
     def report(self) -> list[dict[str, object]]:
-        """What every kernel is, does and, by the cost model, takes in one call, and the layers of
-        each of its calls in their order, for the manifest.
+        """What every kernel is and does in one call, and the layers of each of its calls in their
+        order, for the manifest.
         """
         calls: dict[str, list[list[str]]] = {name: [] for name in self.kernels}
         for call in (call for entry in entries(self.functions) for call in self.calls(entry)):
@@ -88,7 +88,6 @@ class Lowered:
                 "output": list(k.work.output[0]),
                 "flops": flops(k.work),
                 "bytes": moved_bytes(k.work, k.packing),
-                "cycles": round(k.cost),
                 "calls": calls[k.name],
             }
             for k in self.kernels.values()

@@ -20,6 +20,9 @@ from compiler.job import Outcome
 from compiler.progress import PHASES, Event, Sink
 
 REFRESH_HZ = 8
+BALANCE = (
+    8  # operations that take about as long as one byte, from cache, on cores with wide vectors
+)
 LAYERS, LAYER_TEXT = 200, 200  # told to programs: kernels, and characters of their layers' names
 VALUES = {  # that a live view shows, and how
     "percent": "{} %",
@@ -146,18 +149,18 @@ def members(outcome: Outcome) -> dict[str, Any]:
 
 
 def _layers(kernels: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Kernels with what they compute and their share of the net's time by the cost model, those
-    with most of it. Names are the model's, of any length and number."""
-    cycles = [kernel["cycles"] * len(kernel["calls"]) for kernel in kernels]
+    """Kernels with what they compute and their share of the net's time, as arithmetic and memory
+    bound it, those with most of it. Names are the model's, of any length and number."""
+    costs = [max(k["flops"], BALANCE * k["bytes"]) * len(k["calls"]) for k in kernels]
     rows = [
         {
             "layers": ", ".join(" + ".join(layers) for layers in kernel["calls"])[:LAYER_TEXT],
             "template": kernel["template"],
             "calls": len(kernel["calls"]),
             "output": kernel["output"],
-            "share": round(mine / (sum(cycles) or 1), 4),
+            "share": round(mine / (sum(costs) or 1), 4),
         }
-        for kernel, mine in zip(kernels, cycles, strict=True)
+        for kernel, mine in zip(kernels, costs, strict=True)
     ]
     return sorted(rows, key=lambda row: -row["share"])[:LAYERS]
 

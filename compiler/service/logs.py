@@ -2,6 +2,7 @@
 
 import logging
 
+from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
 FIELDS = ("asctime", "levelname", "name", "process", "message")
@@ -22,5 +23,6 @@ def formatter(program: str) -> JsonFormatter:
         style="{",
         datefmt="%Y-%m-%dT%H:%M:%S%z",
         rename_fields=NAMES,
+        reserved_attrs=[*RESERVED_ATTRS, "color_message"],  # uvicorn's, for terminals
         static_fields={"program": program},
     )

@@ -30,7 +30,7 @@ def succeed(request: CompileRequest, workdir: Path, size: int = 1000) -> Artifac
     progress.phase("upload")
     uri = storage.artifact_uri(request.output, request.source, request.target)
     storage.upload(archive, uri, kms_key=request.kms_key, endpoint_url=request.endpoint_url)
-    kernel = {"template": "t" * 100, "output": [1], "cycles": 1, "calls": [["layer"]]}
+    kernel = {"template": "t" * 100, "output": [1], "flops": 1, "bytes": 1, "calls": [["layer"]]}
     manifest = {"parity": {"relative": 2e-7}, "kernels": [kernel] * 2000}
     return Artifact(archive, digest(archive), manifest, uri)
 

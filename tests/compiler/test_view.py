@@ -23,9 +23,15 @@ DONE = Outcome(
         "latency": {"median_ms": 4.312},
         "warnings": ["old opset", "no names"],
         "kernels": [
-            {"template": "pool", "output": [1, 8], "cycles": 50, "calls": [["pool"]]},
-            {"template": "conv", "output": [1, 4], "cycles": 75, "calls": [["a", "relu"], ["b"]]},
-            {"template": "any", "output": [1], "cycles": 0, "calls": [[]]},
+            {"template": "pool", "output": [1, 8], "flops": 0, "bytes": 100, "calls": [["pool"]]},
+            {
+                "template": "conv",
+                "output": [1, 4],
+                "flops": 1200,
+                "bytes": 10,
+                "calls": [["a", "relu"], ["b"]],
+            },
+            {"template": "any", "output": [1], "flops": 0, "bytes": 0, "calls": [[]]},
         ],
     },
 )
@@ -85,7 +91,7 @@ def test_members_are_always_all_there() -> None:
     assert failed["artifact"] is None
 
 
-def test_layers_come_by_their_share_of_the_modelled_time() -> None:
+def test_layers_come_by_their_share_of_the_estimated_time() -> None:
     assert view.members(DONE)["layers"] == [
         {"layers": "a + relu, b", "template": "conv", "calls": 2, "output": [1, 4], "share": 0.75},
         {"layers": "pool", "template": "pool", "calls": 1, "output": [1, 8], "share": 0.25},
@@ -95,7 +101,7 @@ def test_layers_come_by_their_share_of_the_modelled_time() -> None:
 
 
 def test_what_programs_are_told_of_layers_is_bounded() -> None:
-    kernel = {"template": "conv", "output": [1], "cycles": 9, "calls": [["x" * 1000]]}
+    kernel = {"template": "conv", "output": [1], "flops": 9, "bytes": 1, "calls": [["x" * 1000]]}
     told = view.members(replace(DONE, manifest={"kernels": [kernel] * 1000}))
     assert len(json.dumps(told["layers"])) < 80_000
 

@@ -26,11 +26,14 @@ def lines(told: StringIO) -> list[dict[str, Any]]:
 
 
 def test_a_record_is_a_line_with_its_members(told: StringIO) -> None:
-    logging.getLogger("compiler.x").info("job %s", "claimed", extra={"job": "a\nb", "attempt": 7})
+    logging.getLogger("compiler.x").info(
+        "job %s", "claimed", extra={"job": "a\nb", "attempt": 7, "color_message": "x"}
+    )
     logging.getLogger("compiler.x").debug("not told")
     [line] = lines(told)
     assert (line["message"], line["job"], line["attempt"]) == ("job claimed", "a\nb", 7)
     assert (line["level"], line["logger"], line["program"]) == ("INFO", "compiler.x", "serve")
+    assert "color_message" not in line
     assert line["time"].startswith("20") and line["process"]
 
 
