@@ -7,12 +7,12 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from targets.isa import AVX2, AVX512, Isa
+from targets.isa import AVX2, AVX512, AVX512_VNNI, Isa
 from targets.profile import KIB, Profile, TargetError, x86
 
 # The first set the CPU has wins. LLVM's name follows from the set alone, not from the CPU's
 # model: two machines with the same features then give the same bytes.
-SETS = ((AVX512, "skylake-avx512"), (AVX2, "haswell"))
+SETS = ((AVX512_VNNI, "cascadelake"), (AVX512, "skylake-avx512"), (AVX2, "haswell"))
 
 _UNIT = {"": 1, "K": KIB, "M": KIB * KIB}
 _USUAL_CACHE = {1: 32 * KIB, 2: 256 * KIB, 3: 0}  # where /sys tells nothing, as in some sandboxes
@@ -100,7 +100,7 @@ def fma_per_cycle(isa: Isa, cpuinfo: str) -> int:
     """Zen 4 and what has its cores, the CPUs of family 25 with AVX-512, take a vector of 512 bits
     as two halves (AMD, Software Optimization Guide for the Zen4 Microarchitecture, 57647)."""
     halves = re.search(r"^cpu family\s*:\s*25$", cpuinfo, re.MULTILINE)
-    return 1 if isa is AVX512 and halves else 2
+    return 1 if isa.lanes == AVX512.lanes and halves else 2
 
 
 def _model_name() -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from targets.isa import AVX2, AVX512, Isa
+from targets.isa import AVX2, AVX512, AVX512_VNNI, Isa
 from targets.profile import Profile, TargetError
 
 # LLVM's name of an x86 CPU -> the set whose templates fit it.
@@ -11,9 +11,10 @@ CPUS: dict[str, Isa] = {
     **dict.fromkeys(
         ("core-avx2", "haswell", "broadwell", "skylake", "alderlake",
          "znver1", "znver2", "znver3", "x86-64-v3"), AVX2),
+    **dict.fromkeys(("skylake-avx512", "x86-64-v4"), AVX512),
     **dict.fromkeys(
-        ("skylake-avx512", "cascadelake", "cooperlake", "icelake-server", "sapphirerapids",
-         "emeraldrapids", "znver4", "znver5", "x86-64-v4"), AVX512),
+        ("cascadelake", "cooperlake", "icelake-server", "sapphirerapids", "emeraldrapids",
+         "znver4", "znver5"), AVX512_VNNI),
 }  # fmt: skip
 
 
