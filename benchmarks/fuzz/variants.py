@@ -28,6 +28,7 @@ from compiler.passes.layout_plan import Shape
 from compiler.passes.pack_layout import pack_layout
 from targets import Profile
 
+DEVICES = ("ml_c4", "ml_c5", "host")
 POINTS = 200  # of a template's settings, among which one is drawn
 
 
@@ -49,7 +50,7 @@ USUAL = Variant()
 
 def drawn(seed: int) -> Variant:
     chance = random.Random(seed)
-    device = chance.choice(["ml_c4", "ml_c5"])
+    device = chance.choice(DEVICES)
     if chance.random() < 0.2:
         return Variant(device)
     return Variant(
@@ -74,7 +75,7 @@ def compiled(proto: onnx.ModelProto, feed: Arrays, variant: Variant, folder: Pat
 
 def profile_of(variant: Variant) -> Profile:
     """The device, if need be with instructions of this CPU."""
-    host, profile = targets.get("host"), targets.PROFILES[variant.device]
+    host, profile = targets.get("host"), targets.get(variant.device)
     if not targets.runs_here(profile.isa):
         isa = replace(profile.isa, features=host.isa.features)
         profile = replace(profile, llvm=host.llvm, isa=isa)
