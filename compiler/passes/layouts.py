@@ -51,7 +51,10 @@ class Layouts(Rewriter):
             return self.emit(relax.op.reshape(packed, shape), name)
         return self.emit(own("neoc.unpack", [packed], shape, str(packed.ty.dtype)), name)
 
-    def pack(self, var: relax.Var) -> relax.Expr:
+    def pack(self, var: relax.Expr) -> relax.Expr:
+        """Constants are packed when the model is compiled."""
+        if (array := array_of(var)) is not None:
+            return constant(self.pack_array(array, 0))
         if var not in self.packed and var in self.scattered:
             self.packed[var] = self._collected(self.scattered[var], shape_of(var), var.name)
         elif var not in self.packed:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tvm import relax
 
 from compiler.passes.pack_layout import pack_layout
 from tests.compiler import nets
@@ -129,3 +130,21 @@ def test_one_pixel_is_packed_by_its_shape(tmp_path: Path) -> None:
     """[1, 16, 1, 1] and [1, 2, 1, 1, 8] are the same bytes."""
     operators = packed("y = Conv(x, w)", tmp_path, "float[1, 16, 1, 1] x")
     assert operators == ["reshape", "conv2d", "reshape"]
+
+
+class Packed:
+    """Costs that want everything packed."""
+
+    def operator(self, call: relax.Call, packed: bool) -> float:
+        return float(not packed)
+
+    def transform(self, shape: tuple[int, ...]) -> float:
+        return 0.0
+
+
+def test_a_constant_image_is_packed_when_compiled(tmp_path: Path) -> None:
+    pool = "p = MaxPool <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> (image)"
+    text = nets.text(f"({X}) => (y)", f"{pool} y = Add(p, x)", {"image": random(1, 16, 6, 6)})
+    main = pack_layout(nets.load(text, tmp_path).module, LANES, Packed())["main"]
+    names = [name.split(".")[-1] for name in nets.operators(main)]
+    assert names == ["max_pool2d", "pack", "add", "unpack"]
