@@ -67,6 +67,14 @@ TRAINED = (
         {"input": (1, 1, 149, 64)},
     ),
     Row(
+        "resnet50_int8",
+        "the same in bytes: QuantizeLinear and DequantizeLinear around every layer",
+        _WORD[0],
+        _WORD[1] + "slim_93%_accuracy_72.7390%_qint8.onnx",
+        "08189e02003f00d1438c9fa05277ac1a91affeb7c58981d11bc5ac89ddbd0424",
+        {"input": (1, 1, 149, 64)},
+    ),
+    Row(
         "ppocr_det",
         "PP-OCRv4 text detector",
         _OCR[0],

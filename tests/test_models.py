@@ -29,6 +29,7 @@ AWS = "ml_c5"
 DEVICE = AWS if targets.runs_here(targets.get(AWS).isa) else "host"
 # Those whose kinds of layers another has, too, wait for the full run.
 FULL = {
+    "resnet50_int8",
     "light_bvlc_alexnet",
     "light_densenet121",
     "light_inception_v1",
