@@ -95,6 +95,12 @@ def test_a_normalisation_of_constants_is_for_inference(agrees: Load, opset: int)
     )
 
 
+def test_a_maximum_of_a_constant_volume_keeps_its_rank(agrees: Load) -> None:
+    agrees(
+        "g (float[1] x) => (float[] y) { m = GlobalMaxPool(w) y = Add(m, x) }", w=(2, 3, 4, 3, 2)
+    )
+
+
 def test_a_slice_of_constants_is_cut_as_the_standard_has_it(agrees: Load) -> None:
     agrees(
         "g (float[1] x) => (float[] y) { p = Slice(w, a, a, c, d) y = Add(p, x) }",
