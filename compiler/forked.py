@@ -5,6 +5,7 @@ never ends harms nothing but itself, and none outlives this process.
 from __future__ import annotations
 
 import ctypes
+import gc
 import math
 import os
 import select
@@ -71,6 +72,9 @@ def _start(task: Callable[[int], None], number: int, deadline: float) -> _Child:
 
 def _work(task: Callable[[int], None], number: int, parent: int) -> NoReturn:
     status = 1
+    # Garbage of the parent stays: the end of what has threads there, as a session of ONNX Runtime
+    # does, would wait for them here for ever.
+    gc.freeze()
     try:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() == parent:

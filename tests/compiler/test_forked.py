@@ -1,5 +1,6 @@
 """compiler/forked.py: tasks in processes of their own, that end whatever they do."""
 
+import gc
 import os
 import signal
 import time
@@ -44,3 +45,23 @@ def test_an_exception_leaves_no_process(
     with pytest.raises(KeyboardInterrupt):
         forked.run(lambda _: time.sleep(600), 2, processes=2)
     assert not children()
+
+
+def test_garbage_of_the_parent_stays(tmp_path: Path) -> None:
+    class Ends:
+        def __del__(self) -> None:
+            (tmp_path / str(os.getpid())).touch()
+
+    def collect(_: int) -> None:
+        gc.collect()
+
+    gc.disable()
+    try:
+        one = Ends()
+        one.__dict__["itself"] = one
+        del one
+        assert forked.run(collect, 1, processes=1) == []
+        gc.collect()
+    finally:
+        gc.enable()
+    assert {path.name for path in tmp_path.iterdir()} == {str(os.getpid())}
