@@ -24,6 +24,13 @@ def mxnet() -> Path:
     return python("mxnet-1.9.1", [older, ["--no-deps", "mxnet==1.9.1"]])
 
 
+def tensorflow() -> Path:
+    """Its Python; tf_keras by itself would bring a second TensorFlow. Raises FetchError."""
+    packages = ["tensorflow-cpu==2.21.0", "tf2onnx==1.17.0", "onnx==1.23.2", "numpy==2.4.6"]
+    alone = ["--no-deps", "tf_keras==2.21.0"]
+    return python("tensorflow-2.21.0", [["--no-compile", *packages], alone])
+
+
 def python(name: str, installs: Sequence[Sequence[str]]) -> Path:
     """The Python of an environment with what pip installs by these arguments, call by call."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"

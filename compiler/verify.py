@@ -340,7 +340,10 @@ def sample(tensor: Tensor, seed: int, limit: int, examples: Arrays = MappingProx
         return random.standard_normal(tensor.shape).astype(dtype)
     if dtype.kind == "b":
         return random.integers(0, 2, tensor.shape).astype(bool)
-    return random.integers(0, min(limit, np.iinfo(dtype).max), tensor.shape).astype(dtype)
+    info = np.iinfo(dtype)
+    if dtype.itemsize == 1 and limit > info.max:  # a picture, and no position
+        return random.integers(info.min, info.max, tensor.shape, dtype, endpoint=True)
+    return random.integers(0, min(limit, info.max), tensor.shape).astype(dtype)
 
 
 def _moved(inputs: Arrays) -> list[Arrays]:

@@ -7,28 +7,41 @@ DataInputConfig give a `Model`. `FRONTENDS` knows every framework of the API.
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from frontends import archive, darknet, inputs, mxnet, onnx, pytorch, sklearn, xgboost
+from frontends import (
+    archive,
+    darknet,
+    inputs,
+    keras,
+    mxnet,
+    onnx,
+    pytorch,
+    sklearn,
+    tensorflow,
+    tflite,
+    xgboost,
+)
 from frontends.model import Model, ModelError
 
 # Of a path, DataInputConfig, and the CompilerOptions that the framework has, by name.
 Loader = Callable[..., Model]
 
-
-# None: known to the API, and not read here yet.
-FRONTENDS: dict[str, Loader | None] = {
-    "TENSORFLOW": None,
-    "KERAS": None,
+FRONTENDS: dict[str, Loader] = {
+    "TENSORFLOW": tensorflow.load,
+    "KERAS": keras.load,
     "MXNET": mxnet.load,
     "ONNX": onnx.load,
     "PYTORCH": pytorch.load,
     "XGBOOST": xgboost.load,
-    "TFLITE": None,
+    "TFLITE": tflite.load,
     "DARKNET": darknet.load,
     "SKLEARN": sklearn.load,
 }
 
 # CompilerOptions of the API that a framework's models are read by.
-OPTIONS: dict[str, tuple[str, ...]] = {"PYTORCH": ("dtype",)}
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "PYTORCH": ("dtype",),
+    "TENSORFLOW": ("signature_def_key", "output_names"),
+}
 
 
 def load(
@@ -38,11 +51,6 @@ def load(
     if framework.upper() not in FRONTENDS:
         raise ModelError(f"Framework '{framework}' is unknown; known are {', '.join(FRONTENDS)}")
     loader = FRONTENDS[framework.upper()]
-    if loader is None:
-        raise ModelError(
-            f"Framework {framework.upper()} is not supported yet. Export the model to ONNX "
-            "and compile it with the framework ONNX."
-        )
     config = inputs.parse(inputs_text)
     model = archive.find_model(framework.upper(), path) if path.is_dir() else path
     chosen = {n: v for n, v in (options or {}).items() if n in OPTIONS.get(framework.upper(), ())}

@@ -77,11 +77,13 @@ class Process:
         found: dict[str, Any] = json.loads(said.read_text())
         return found
 
-    def answers(self, runs: Sequence[Sequence[Array]]) -> list[list[Array]]:
-        """The framework's own outputs of each run. Raises ModelError."""
+    def answers(
+        self, runs: Sequence[Sequence[Array]], tensors: Sequence[str] = ()
+    ) -> list[list[Array]]:
+        """The framework's own outputs of each run, or those tensors. Raises ModelError."""
         arrays = {f"{run} {n}": a for run, given in enumerate(runs) for n, a in enumerate(given)}
         np.savez(self.folder / "given.npz", allow_pickle=False, **arrays)
-        said = self.run("answer", runs=len(runs), inputs=len(runs[0]))
+        said = self.run("answer", runs=len(runs), inputs=len(runs[0]), tensors=list(tensors))
         if "failed" in said:
             raise ModelError(f"{self.framework.title} cannot run the model: {said['why']}")
         with np.load(self.folder / "answers.npz") as made:

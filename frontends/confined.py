@@ -42,7 +42,8 @@ Job = Mapping[str, Any]
 class Script(Protocol):
     """A module that knows one framework. Refused: what it raises for what does not fit the model,
     in words of its own. `export` writes FOLDER/model.onnx of what was loaded and gives what is
-    said; `answer` runs it.
+    said; `answer` runs it, and `values` gives tensors within it, by the names that it has for them;
+    only what says `steps` of its quantised ones needs that.
     """
 
     Refused: type[Exception]
@@ -52,6 +53,8 @@ class Script(Protocol):
     def export(self, loaded: Any, folder: Path, job: Job) -> dict[str, Any]: ...
 
     def answer(self, loaded: Any, inputs: list[Any]) -> list[Any]: ...
+
+    def values(self, loaded: Any, inputs: list[Any], names: list[str]) -> list[Any]: ...
 
 
 def bound(model: Path) -> None:
@@ -102,9 +105,9 @@ def script(path: str) -> Script:
         package = ModuleType(".".join(folder.relative_to(HERE.parent).parts))
         package.__path__ = [str(folder)]
         sys.modules[package.__name__] = package
-    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    spec = importlib.util.spec_from_file_location("script", path)
     assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return cast(Script, module)
 
@@ -127,12 +130,18 @@ def main(folder: Path) -> None:
 
 
 def answers(known: Script, loaded: Any, folder: Path, job: Job) -> dict[str, Any]:
-    """FOLDER/given.npz -> FOLDER/answers.npz: arrays `<run> <place>`."""
+    """FOLDER/given.npz -> FOLDER/answers.npz: arrays `<run> <place>`, of outputs, or of the tensors
+    that the job names.
+    """
     import numpy as np
+
+    def answered(inputs: list[Any]) -> list[Any]:
+        names = job.get("tensors")
+        return known.values(loaded, inputs, names) if names else known.answer(loaded, inputs)
 
     with np.load(folder / "given.npz") as given:
         runs = [
-            known.answer(loaded, [given[f"{run} {n}"] for n in range(job["inputs"])])
+            answered([given[f"{run} {n}"] for n in range(job["inputs"])])
             for run in range(job["runs"])
         ]
     made = {f"{run} {n}": a for run, outputs in enumerate(runs) for n, a in enumerate(outputs)}

@@ -47,8 +47,9 @@ def model(process: apart.Process, config: DataInputConfig | None, **job: Any) ->
 
 
 def said(process: apart.Process, **job: Any) -> dict[str, Any]:
-    """What the process says of its export: its `version`, and what else the script tells. Raises
-    ModelError for what is `open` where shapes are missing, or `wrong` in them, or why it `failed`.
+    """What the process says of its export: its `version`, of every quantised tensor the file's own
+    name, in `steps`, and what else the script tells. Raises ModelError for what is `open` where
+    shapes are missing, or `wrong` in them, or why it `failed`.
     """
     framework = process.framework
     made = process.run("export", **job)
@@ -70,21 +71,26 @@ def imported(process: apart.Process, told: Mapping[str, Any], shapes: dict[str, 
     except ModelError as error:  # of its own words the cause; they name another framework
         raise ModelError(f"{framework.cannot_convert} {error.__cause__ or error}") from error
 
-    def answers(runs: Sequence[Mapping[str, Array]]) -> list[list[Array]]:
-        return process.answers([[run[name] for name in shapes] for run in runs])
+    steps: Mapping[str, str] = told.get("steps", {})
+
+    def answers(runs: Sequence[Mapping[str, Array]], own: Sequence[str] = ()) -> list[list[Array]]:
+        return process.answers([[run[name] for name in shapes] for run in runs], own)
+
+    def values(runs: Sequence[Mapping[str, Array]]) -> list[dict[str, Array]]:
+        made = answers(runs, list(steps.values()))
+        return [dict(zip(steps, run, strict=True)) for run in made]
 
     version = f"{framework.title} {told['version']}"
     return replace(
         made,
         framework_version=version,
-        reference=Reference(version, answers),
+        reference=Reference(version, answers, values if steps else None),
         warnings=(*process.warnings(told), *told.get("warnings", ())),
     )
 
 
 def _shapes(said: Mapping[str, Any], config: DataInputConfig | None) -> dict[str, Given]:
-    """Of every input its shape, or the value that the client gave it."""
+    """What the client gave of every input, or else the shape that the process found."""
     names, shapes = said["names"], said["shapes"]
     given = config if isinstance(config, dict) else dict(zip(names, config or (), strict=False))
-    values = {name: entry for name, entry in given.items() if isinstance(entry, Known)}
-    return {n: values.get(n, tuple(s)) for n, s in zip(names, shapes, strict=True)}
+    return {n: given.get(n, tuple(s)) for n, s in zip(names, shapes, strict=True)}

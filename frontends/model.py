@@ -100,10 +100,14 @@ def _is_shape(name: str, names: Collection[str]) -> bool:
 
 @dataclass(frozen=True)
 class Reference:
-    """The model's own framework. answers: the inputs of several runs -> the outputs of each."""
+    """The model's own framework. answers: the inputs of several runs -> the outputs of each.
+    values: likewise its quantised tensors, by the names that the oracle has for them; each of any
+    order of axes.
+    """
 
     name: str
     answers: Callable[[Sequence[Mapping[str, Array]]], list[list[Array]]]
+    values: Callable[[Sequence[Mapping[str, Array]]], list[dict[str, Array]]] | None = None
 
 
 @dataclass(frozen=True)

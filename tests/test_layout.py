@@ -61,6 +61,10 @@ COVERED_BY = {
     "compiler/kernels/winograd_stages.py": "tests/compiler/kernels/test_winograd.py",
     "frontends/pytorch/export.py": "tests/frontends/pytorch/test_pytorch.py",
     "frontends/exported.py": "tests/frontends/pytorch/test_pytorch.py",
+    "frontends/tensorflow/export.py": "tests/frontends/tensorflow/test_tensorflow.py",
+    "frontends/keras/export.py": "tests/frontends/tensorflow/test_tensorflow.py",
+    "frontends/tflite/export.py": "tests/frontends/tensorflow/test_tensorflow.py",
+    "frontends/tflite/floats.py": "tests/frontends/tensorflow/test_tensorflow.py",
     "frontends/nodes.py": "tests/frontends/test_forest.py",
     "frontends/rows.py": "tests/frontends/sklearn/test_sklearn.py",
     # Steps of one conversion, whose answers are scikit-learn's.

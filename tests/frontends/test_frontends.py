@@ -28,8 +28,3 @@ def test_a_folder_or_a_file_is_loaded(tmp_path: Path, place: str) -> None:
 def test_an_unknown_framework_lists_the_known(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"Framework 'CAFFE' is unknown; known are .*ONNX"):
         load("CAFFE", tmp_path, None)
-
-
-def test_a_framework_to_come_says_so(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="Framework TFLITE is not supported yet"):
-        load("TFLITE", tmp_path / "model", None)

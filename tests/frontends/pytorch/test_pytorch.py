@@ -39,7 +39,7 @@ class Exporter:
         text = SUM.replace("{0}", names[0]).replace("{1}", names[1])
         onnx.save(parser.parse_model(text), process.folder / "model.onnx")
         shapes = [[2, 3], [3]]
-        return {"free": [], "names": names, "shapes": shapes, "torch": "9.9", **self.said}
+        return {"free": [], "names": names, "shapes": shapes, "version": "9.9", **self.said}
 
 
 @pytest.fixture
