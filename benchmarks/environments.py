@@ -28,7 +28,7 @@ def tensorflow() -> Path:
     """Its Python; tf_keras by itself would bring a second TensorFlow. Raises FetchError."""
     packages = ["tensorflow-cpu==2.21.0", "tf2onnx==1.17.0", "onnx==1.23.2", "numpy==2.4.6"]
     alone = ["--no-deps", "tf_keras==2.21.0"]
-    return python("tensorflow-2.21.0", [["--no-compile", *packages], alone])
+    return python("tensorflow-2.21.0", [packages, alone])
 
 
 def python(name: str, installs: Sequence[Sequence[str]]) -> Path:

@@ -10,7 +10,6 @@ from typing import Any
 import h5py
 import numpy as np
 import tensorflow as tf
-import tf_keras
 from tensorflow import keras
 
 RNG = np.random.default_rng(0)
@@ -124,17 +123,6 @@ def keras1(folder: Path) -> None:
     np.savez(folder / "keras1.npz", x=x, y=tf.nn.relu(y).numpy())
 
 
-def keras2(folder: Path) -> None:
-    """A class of the user's own, in HDF5."""
-
-    class Mine(tf_keras.layers.Layer):
-        def call(self, x: Any) -> Any:
-            return x * 2.0
-
-    x = tf_keras.Input((4,), name="x")
-    tf_keras.Model(x, Mine(name="own")(x)).save(folder / "own.h5")
-
-
 def tflite(folder: Path) -> None:
     """One network: with weights of 8 bits, and all of 8 bits."""
     x = keras.Input((8, 8, 3), batch_size=1, name="image")
@@ -155,7 +143,7 @@ def tflite(folder: Path) -> None:
 
 def main(folder: Path) -> None:
     keras.utils.set_random_seed(0)
-    for make in (saved, hostile, keras3, keras1, keras2, tflite, frozen):
+    for make in (saved, hostile, keras3, keras1, tflite, frozen):
         make(folder)
 
 

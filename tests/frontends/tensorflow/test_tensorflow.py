@@ -116,7 +116,6 @@ def placed(files: Path, name: str, folder: Path) -> Path:
     [
         ("TENSORFLOW", "unfrozen.pb", "The graph is not frozen: 1 variables .* 'v' among them"),
         ("KERAS", "lambda.keras", r"Unable to load provided Keras model.*not run: 'twice'\."),
-        ("KERAS", "own.h5", r"Unknown classes 'Mine' \(layers 'own'\)"),
         pytest.param(
             "TENSORFLOW",
             "hostile",
