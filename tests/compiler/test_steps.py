@@ -280,3 +280,45 @@ def test_what_does_not_quantise_keeps_its_bound(tmp_path: Path) -> None:
     onnx.save(onnx.parser.parse_model(text), path)
     with pytest.raises(verify.Differs, match="end to end"):
         stepwise(importer.load(path, None), tmp_path)
+
+
+# ---- a form made from another framework's file ----
+
+
+def tensors(proto: ModelProto, x: Array) -> dict[str, Array]:
+    """All quantised tensors of a model, as ONNX Runtime computes them."""
+    names = [name for node in steps.steps(proto.graph) for name in node.output]
+    proto.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names)
+    session = onnxruntime.InferenceSession(proto.SerializeToString())
+    return dict(zip(names, session.run(names, {"x": x}), strict=True))
+
+
+@pytest.mark.parametrize("bug", [None, *BUGS])
+def test_the_form_is_held_to_the_frameworks_own_tensors(
+    tmp_path: Path, bug: Callable[[ModelProto, int], None] | None
+) -> None:
+    path = network(tmp_path)
+    x = np.random.default_rng(1).standard_normal(SHAPE).astype("float32")
+    other = onnx.load(path)
+    if bug:
+        bug(other, 1)
+    theirs = tensors(other, x)
+    ours = tensors(onnx.load(path), x)
+    last = {n: v.transpose(0, 2, 3, 1) if v.ndim == 4 else v for n, v in theirs.items()}
+    model = importer.load(path, None)
+    framework = steps._Framework(onnx.load(path), ours)
+    if bug is None:
+        said = steps._conversion(model, framework, [{"x": x}], [last], [ours])
+        assert said == {"values": sum(v.size for v in ours.values()), "rounded_otherwise": 0}
+    else:
+        with pytest.raises(verify.Differs, match="quantised tensor"):
+            steps._conversion(model, framework, [{"x": x}], [last], [ours])
+
+
+def test_a_tensor_that_the_framework_lacks(tmp_path: Path) -> None:
+    path = network(tmp_path)
+    x = np.zeros(SHAPE, "float32")
+    ours = tensors(onnx.load(path), x)
+    framework = steps._Framework(onnx.load(path), ours)
+    with pytest.raises(ServerError, match="has no tensor"):
+        steps._conversion(importer.load(path, None), framework, [{"x": x}], [{}], [ours])
