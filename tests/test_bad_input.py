@@ -103,11 +103,6 @@ CASES = {
         "CompilerOptions is not valid JSON", options={"--compiler-options": "{"}
     ),
     "unknown framework": Case("one of TENSORFLOW", options={"--framework": "CAFFE"}),
-    "later framework": Case(
-        "not supported yet",
-        lambda: archive(("net.h5", b"")),
-        {"--framework": "KERAS"},
-    ),
     "unknown device": Case("Did you mean ml_c5", options={"--target-device": "ml_c55"}),
     "refused device": Case("model for ml_p3", options={"--target-device": "ml_p3"}),
     "no input": Case("does not exist", options={"--input": "/nowhere/net.tar.gz"}),

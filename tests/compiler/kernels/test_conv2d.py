@@ -76,16 +76,13 @@ def test_a_residual_comes_along() -> None:
     x, weight = values((1, 16, 6, 7)), values((16, 16, 3, 3))
 
     def emit(a: relax.Var) -> relax.Expr:
-        y = R.nn.conv2d(
-            R.nn.relu(R.nn.conv2d(a, relax.const(weight), padding=1)),
-            relax.const(weight),
-            padding=1,
-        )
-        return R.nn.relu(R.add(y, a))
+        sizes = {"padding": 2, "dilation": 2}
+        inside = R.nn.relu(R.nn.conv2d(a, relax.const(weight), **sizes))
+        return R.nn.relu(R.add(R.nn.conv2d(inside, relax.const(weight), **sizes), a))
 
-    same = (1, 1, 1, 1)
-    inside = np.maximum(conv2d(x, weight, padding=same), 0)
-    want = np.maximum(conv2d(inside, weight, padding=same) + x, 0)
+    same = (1, 1), (2, 2, 2, 2), (2, 2)
+    inside = np.maximum(conv2d(x, weight, *same), 0)
+    want = np.maximum(conv2d(inside, weight, *same) + x, 0)
     assert "conv2d" in check(emit, [x], want, tolerance=1e-5)
 
 
