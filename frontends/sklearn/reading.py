@@ -50,7 +50,7 @@ MODULES = (
 )  # fmt: skip
 ELSEWHERE = {
     "xgboost": "Save it with Booster.save_model, and compile that with the framework XGBOOST.",
-    "lightgbm": "Save it with booster_.save_model, and compile that with the framework XGBOOST.",
+    "lightgbm": "Convert it with onnxmltools, and compile that with the framework ONNX.",
     "sagemaker_sklearn_extension": "Only what scikit-learn itself has compiles.",
 }
 
