@@ -88,6 +88,18 @@ def quantize(
     return b.cast(ratio, kind, bool(saturate))
 
 
+def dynamic_quantize(b: Builder, x: Value) -> tuple[Value, Value, Value]:
+    """x in bytes, scale and zero point, by the range of x with 0. Of nothing but zeros the scale is
+    1, as with ONNX Runtime: the standard's body divides 0 by 0 there.
+    """
+    low = b(R.minimum, b(R.min, x), 0.0)
+    high = b(R.maximum, b(R.max, x), 0.0)
+    spread = b(R.divide, b(R.subtract, high, low), 255.0)
+    scale = b(R.where, b(R.equal, spread, 0.0), np.ones((), np.float32), spread)
+    zero = b.cast(b(R.round, b.clip(b(R.negative, b(R.divide, low, scale)), 0, 255)), "uint8")
+    return quantize(b, x, scale, zero), scale, zero
+
+
 def _integer(b: Builder, v: Value | None) -> Value | None:
     return None if v is None else b.cast(v, "int32")
 
@@ -236,6 +248,7 @@ def qlinear_conv(
 OPS: Table = {
     "ConvInteger": conv_integer,
     "DequantizeLinear": dequantize,
+    "DynamicQuantizeLinear": dynamic_quantize,
     "MatMulInteger": matmul_integer,
     "QLinearConv": qlinear_conv,
     "QLinearMatMul": qlinear_matmul,

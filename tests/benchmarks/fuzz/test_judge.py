@@ -14,7 +14,7 @@ from benchmarks.fuzz.draw import draw
 from benchmarks.fuzz.judge import Case, Outcome
 from targets import host
 
-GRAPHS = 100
+GRAPHS = 200
 REFUSED = 0.02  # of all, at most
 FAST = replace(variants.USUAL, optimised=False)
 

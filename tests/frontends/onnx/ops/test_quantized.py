@@ -41,10 +41,13 @@ def test_dequantize(agrees: Agrees, node: str, constants: dict[str, object], ops
     agrees(f"g (uint8[2,3,4] x) => (float[] y) {{ {node} }}", opset, **constants)
 
 
-def test_dynamic_quantisation_is_a_body_of_others(agrees: Agrees) -> None:
+@pytest.mark.parametrize("span", [(-1, 2), (1, 3), (-3, -2), (0, 0)])
+def test_dynamic_quantisation(agrees: Agrees, span: tuple[float, float]) -> None:
+    feeds = {"x": np.linspace(*span, 35, dtype=np.float32).reshape(5, 7)}
     agrees(
         "g (float[5,7] x) => (uint8[] y, float s, uint8 z) { y, s, z = DynamicQuantizeLinear(x) }",
         13,
+        feeds=feeds,
     )
 
 
