@@ -54,8 +54,8 @@ COMPILE_LIMIT_S = 30.0  # of one kernel; usual is a quarter of a second
 FIRST_LIMIT_S = 5.0  # of the first runs of a kernel about which nothing is known
 SAMPLE_US, MIN_RUNS, MAX_RUNS = 2000.0, 3, 100  # of a kernel in one round
 ROUNDS, LINEUP_S = 12, 3.0  # for all candidates of one workload
-# Round -> times the best with which a candidate drops out. The first bound is above 2: what two CPUs
-# take when for a moment they are the threads of one core.
+# Round -> times the best with which a candidate drops out. The first bound is above the 2 that two
+# CPUs take when for a moment they are the threads of one core.
 BEHIND = {1: 2.5, 4: 1.15, 7: 1.05}
 WORTHWHILE = 0.01  # of its time must a round of neighbours gain, or it was a workload's last
 
