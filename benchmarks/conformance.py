@@ -8,7 +8,6 @@ runs in a process of its own.
 from __future__ import annotations
 
 import argparse
-import faulthandler
 import gc
 import json
 import os
@@ -29,10 +28,11 @@ from onnx import helper
 from onnx.backend.test.runner import Runner
 
 from benchmarks import onnx_backend
+from benchmarks.apart import apart
 from benchmarks.artifacts import ROOT
 from benchmarks.onnx_backend import NeocBackend, Prepared
 from benchmarks.provenance import heading, provenance
-from compiler import errors, forked
+from compiler import errors
 from targets import host
 
 TABLE = ROOT / "benchmarks" / "CONFORMANCE.md"
@@ -119,19 +119,11 @@ def judge(cases: Sequence[Case], processes: int, limit_s: float = LIMIT_S) -> li
         gc.collect()
         gc.freeze()  # or a look at garbage would copy every page to every child
 
-        def task(number: int) -> None:
-            with open(folder / f"{number}.words", "w") as words:
-                os.dup2(words.fileno(), 1)
-                os.dup2(words.fileno(), 2)
-                faulthandler.disable()  # or it only changes the file, and TVM hears the signal
-                faulthandler.enable(words)
-                faulthandler.dump_traceback_later(limit_s, exit=True, file=words)
-                tempfile.tempdir = name  # what a crash leaves goes with the rest
-                outcome = attempt(cases[number])
-            (folder / f"{number}.json").write_text(json.dumps(asdict(outcome)))
+        def work(number: int) -> dict[str, Any]:
+            return asdict(attempt(cases[number]))
 
-        forked.run(task, len(cases), processes, 2 * limit_s)
-        return [_outcome(case, folder, number) for number, case in enumerate(cases)]
+        found = apart(work, len(cases), processes, limit_s, folder)
+    return [_outcome(case, told) for case, told in zip(cases, found, strict=True)]
 
 
 def attempt(case: Case) -> Outcome:
@@ -175,15 +167,11 @@ def cause(text: str) -> str:
     return first[:REASON]
 
 
-def _outcome(case: Case, folder: Path, number: int) -> Outcome:
-    """What its process left, if only its last words."""
-    try:
-        return Outcome(**json.loads((folder / f"{number}.json").read_text()))
-    except (FileNotFoundError, json.JSONDecodeError):
-        words = (folder / f"{number}.words").read_text(errors="replace").strip().splitlines()
-        fatal = [line for line in words if line.startswith(("Fatal", "Timeout"))]
-        last = (fatal or words or ["its process ended without a word"])[-1]
-        return Outcome(case.kind, case.name.removesuffix(SUFFIX), "crashed", last)
+def _outcome(case: Case, told: Any) -> Outcome:
+    """What its process told, if only its last words."""
+    if isinstance(told, str):
+        return Outcome(case.kind, case.name.removesuffix(SUFFIX), "crashed", told)
+    return Outcome(**told)
 
 
 def _warm_up() -> None:

@@ -4,10 +4,7 @@ each ended.
 
 from __future__ import annotations
 
-import faulthandler
 import gc
-import json
-import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,13 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.apart import apart as processes_apart
 from benchmarks.conformance import cause
 from benchmarks.fuzz import twins, variants
 from benchmarks.fuzz.draw import draw, opset_of
 from benchmarks.fuzz.drawing import Graph, model_of
 from benchmarks.fuzz.oracle import Array
 from benchmarks.fuzz.variants import Variant
-from compiler import abi, errors, forked
+from compiler import abi, errors
 
 STATES = ("right", "wrong", "crashed", "refused")
 BATCH = 16  # seeds in an artifact
@@ -149,31 +147,13 @@ def apart(
     work: Callable[[int], Sequence[Outcome]], count: int, processes: int, limit_s: float
 ) -> list[list[Outcome] | str]:
     """work(n) in a process of its own for each n; its last words where it died."""
+
+    def told(number: int) -> list[dict[str, Any]]:
+        return [asdict(outcome) for outcome in work(number)]
+
     with tempfile.TemporaryDirectory(prefix="neoc-fuzz-") as name:
-        folder = Path(name)
-
-        def task(number: int) -> None:
-            with open(folder / f"{number}.words", "w") as words:
-                os.dup2(words.fileno(), 1)
-                os.dup2(words.fileno(), 2)
-                faulthandler.disable()  # or it only changes the file, and TVM hears the signal
-                faulthandler.enable(words)
-                faulthandler.dump_traceback_later(limit_s, exit=True, file=words)
-                found = work(number)
-            (folder / f"{number}.json").write_text(json.dumps([asdict(o) for o in found]))
-
-        forked.run(task, count, processes, 2 * limit_s)
-        return [_told(folder, number) for number in range(count)]
-
-
-def _told(folder: Path, number: int) -> list[Outcome] | str:
-    try:
-        rows = json.loads((folder / f"{number}.json").read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        words = (folder / f"{number}.words").read_text(errors="replace").strip().splitlines()
-        fatal = [line for line in words if line.startswith(("Fatal", "Timeout"))]
-        return (fatal or words or ["its process ended without a word"])[-1]
-    return [outcome(row) for row in rows]
+        found = processes_apart(told, count, processes, limit_s, Path(name))
+    return [rows if isinstance(rows, str) else [outcome(row) for row in rows] for rows in found]
 
 
 def outcome(row: Mapping[str, Any]) -> Outcome:

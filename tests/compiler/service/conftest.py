@@ -6,6 +6,7 @@ that NEOC_TEST_POSTGRES names: for one process of tests, since they cut all its 
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,18 @@ def new(body: dict[str, Any]) -> New:
         artifact="s3://models/out/net-ml_c5.tar.gz",
         tags={"team": "x"},
     )
+
+
+def on_folders(new: New, folder: Path) -> New:
+    """The job on local folders, which no API takes: what a worker does is the same."""
+    source, output = folder / "net.tar.gz", folder / "out"
+    source.write_bytes(b"model")
+    output.mkdir()
+    places = {
+        "InputConfig": {**new.body["InputConfig"], "S3Uri": str(source)},
+        "OutputConfig": {**new.body["OutputConfig"], "S3OutputLocation": str(output)},
+    }
+    return replace(new, body={**new.body, **places}, artifact=str(output / "net-ml_c5.tar.gz"))
 
 
 class Known:

@@ -2,7 +2,6 @@
 
 import threading
 from dataclasses import replace
-from typing import Any
 
 import psycopg
 import pytest
@@ -17,19 +16,6 @@ from compiler.service.tables import Database, jobs
 
 on_postgresql = pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 RESULT = Result("s3://models/out/.neoc-t/x", "00", None, {})
-
-
-@pytest.fixture
-def new(body: dict[str, Any]) -> New:
-    return New(
-        account="1",
-        name="a",
-        arn="arn:a",
-        body=body,
-        target="ml_c5",
-        artifact="s3://models/out/net-ml_c5.tar.gz",
-        tags={"team": "x"},
-    )
 
 
 @on_postgresql

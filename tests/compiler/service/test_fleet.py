@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -15,25 +14,15 @@ from compiler.service.jobs import Status
 from compiler.service.leases import Leases
 from compiler.service.store import New, Store
 from compiler.service.worker import Options
+from tests.compiler.service.conftest import on_folders
 from tests.compiler.service.test_child import COMMAND
 
 ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
-def new(tmp_path: Path, body: dict[str, Any]) -> New:
-    (tmp_path / "net.tar.gz").write_bytes(b"model")
-    body["InputConfig"]["S3Uri"] = str(tmp_path / "net.tar.gz")
-    body["OutputConfig"]["S3OutputLocation"] = str(tmp_path / "out")
-    return New(
-        account="1",
-        name="a",
-        arn="arn:a",
-        body=body,
-        target="ml_c5",
-        artifact=str(tmp_path / "out" / "net-ml_c5.tar.gz"),
-        tags={},
-    )
+def new(new: New, tmp_path: Path) -> New:
+    return on_folders(new, tmp_path)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from compiler.service.leases import Claim, Leases, Result
 from compiler.service.store import New, Store
 from compiler.service.tables import Database, jobs
 from compiler.service.worker import Options, Worker
+from tests.compiler.service.conftest import on_folders
 from tests.compiler.service.test_child import COMMAND
 
 pytest_plugins = ["tests.compiler.front_door"]
@@ -25,21 +26,8 @@ Work = Callable[..., Job]
 
 
 @pytest.fixture
-def new(tmp_path: Path, body: dict[str, Any]) -> New:
-    """A job on local folders, which no API takes: what a worker does is the same."""
-    (tmp_path / "net.tar.gz").write_bytes(b"model")
-    (tmp_path / "out").mkdir()
-    body["InputConfig"]["S3Uri"] = str(tmp_path / "net.tar.gz")
-    body["OutputConfig"]["S3OutputLocation"] = str(tmp_path / "out")
-    return New(
-        account="1",
-        name="a",
-        arn="arn:a",
-        body=body,
-        target="ml_c5",
-        artifact=str(tmp_path / "out" / "net-ml_c5.tar.gz"),
-        tags={},
-    )
+def new(new: New, tmp_path: Path) -> New:
+    return on_folders(new, tmp_path)
 
 
 @pytest.fixture
