@@ -21,10 +21,24 @@ from typing import Any, Self
 import numpy as np
 
 from frontends.model import ModelError
-from frontends.nodes import EQ, GT, GTE, LEAF, LEQ, LT, MEMBER, NEQ, Array, Nodes
+from frontends.nodes import (
+    AS_ZERO,
+    EQ,
+    GT,
+    GTE,
+    LEAF,
+    LEQ,
+    LT,
+    MEMBER,
+    NEQ,
+    WITHIN,
+    Array,
+    Nodes,
+)
 
 SHALLOW = 2  # levels that a complete tree may be less deep than the deepest one
 MAX_NODES = 1 << 24
+SETS = (MEMBER, WITHIN)
 WORDS = ("int32", "float32", "float64")  # types of what a packed forest holds
 
 
@@ -135,23 +149,24 @@ def _ordered(nodes: Nodes) -> Nodes:
 
     x > 3 has its children changed, and so has a test for a member, whose rank is 1 in the set.
     """
-    swap = np.isin(nodes.tests, (GT, GTE, EQ, MEMBER))
-    tests = np.array([LEQ, LT, LT, LEQ, MEMBER, MEMBER, MEMBER, LEAF])[nodes.tests]
+    swap = np.isin(nodes.tests, (GT, GTE, EQ, *SETS))
+    tests = np.array([LEQ, LT, LT, LEQ, MEMBER, MEMBER, MEMBER, WITHIN, LEAF])[nodes.tests]
     single = np.flatnonzero(np.isin(nodes.tests, (EQ, NEQ)))
     members = {int(n): (float(nodes.values[n]),) for n in single} | dict(nodes.members)
+    missing = (nodes.missing.astype(bool) | (nodes.tests == NEQ)) ^ swap  # NaN is no number
     return replace(
         nodes,
         tests=tests,
         yes=np.where(swap, nodes.no, nodes.yes),
         no=np.where(swap, nodes.yes, nodes.no),
-        missing=(nodes.missing.astype(bool) | (nodes.tests == NEQ)) ^ swap,  # NaN is no number
+        missing=np.where(nodes.missing == AS_ZERO, AS_ZERO, missing),
         members=members,
     )
 
 
 def _picked(nodes: Nodes, order: Array) -> Nodes:
     kept = {f.name: getattr(nodes, f.name)[order] for f in fields(nodes)[:6]}
-    sets = np.flatnonzero(kept["tests"] == MEMBER).tolist()
+    sets = np.flatnonzero(np.isin(kept["tests"], SETS)).tolist()
     members = {new: nodes.members[int(order[new])] for new in sets}
     return Nodes(**kept, roots=nodes.roots, members=members)
 
@@ -187,7 +202,7 @@ def _laid_out(nodes: Nodes) -> tuple[Array, Array, Array, Array]:
 
 def _columns(nodes: Nodes, inner: Array, dtype: str) -> tuple[dict[str, Array], Array, Array]:
     """The columns, and for each of the nodes `inner` its column and its cut."""
-    sets = {n: _set_bounds(members, dtype) for n, members in nodes.members.items()}
+    sets = {n: _set_bounds(nodes.tests[n], m, dtype) for n, m in nodes.members.items()}
     known: dict[bytes, int] = {}
     kind = [known.setdefault(sets[n].tobytes(), len(known) + 1) if n in sets else 0 for n in inner]
     keys = np.stack([nodes.features[inner], kind, nodes.missing[inner]], 1).astype(np.int64)
@@ -205,7 +220,10 @@ def _columns(nodes: Nodes, inner: Array, dtype: str) -> tuple[dict[str, Array], 
             bounds.append(unique)
         starts.append(starts[-1] + len(bounds[-1]))
     parity = columns[:, 1] > 0
-    missing = np.where(columns[:, 2] > 0, 0, np.where(parity, 1, np.diff(starts)))
+    reached = np.array([np.searchsorted(b, 0.0, side="right") for b in bounds], np.int64)
+    zero = np.where(parity, reached % 2, reached)
+    usual = np.where(columns[:, 2] > 0, 0, np.where(parity, 1, np.diff(starts)))
+    missing = np.where(columns[:, 2] == AS_ZERO, zero, usual)
     made = {"features": columns[:, 0], "starts": starts, "parity": parity, "missing": missing}
     flat = np.concatenate([*bounds, np.zeros(0)]).astype(dtype)
     return {**_integers(made), "bounds": flat}, number, cut
@@ -220,10 +238,12 @@ def _bounds(values: Array, tests: Array, dtype: str) -> Array:
     return np.where(tests == LEQ, np.where(np.isnan(typed), -np.inf, above), below).astype(dtype)
 
 
-def _set_bounds(members: Sequence[float], dtype: str) -> Array:
+def _set_bounds(test: int, members: Sequence[float] | Array, dtype: str) -> Array:
     """Where a set's intervals begin and end: the rank is odd in it."""
-    values = np.unique(np.asarray(members, dtype))
-    values = values[~np.isnan(values)]
+    values = np.asarray(members, dtype)
+    if test == WITHIN:
+        return values
+    values = np.unique(values[~np.isnan(values)])
     ends = np.stack([values, np.nextafter(values, np.asarray(np.inf, dtype))], 1).reshape(-1)
     kept, counts = np.unique(ends, return_counts=True)
     kept = kept[counts == 1]

@@ -12,13 +12,16 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 LEQ, LT, GTE, GT, EQ, NEQ, MEMBER = range(7)  # tests, numbered as by ONNX
+WITHIN = 7
 LEAF = -1
+AS_ZERO = 2  # of `missing`
 
 
 @dataclass(frozen=True)
 class Nodes:
     """tests: of each node; LEAF for a leaf, whose `yes` is the leaf's number. missing: whether NaN
-    leads to yes. members: the sets of the nodes that test for MEMBER.
+    leads to yes, or AS_ZERO to where zero does. members: the sets of the nodes that test for
+    MEMBER, and for WITHIN ascending bounds: yes leads an x that reaches an odd number of them.
     """
 
     tests: Array
@@ -28,13 +31,13 @@ class Nodes:
     no: Array
     missing: Array
     roots: Array
-    members: Mapping[int, Sequence[float]] = field(default_factory=dict)
+    members: Mapping[int, Sequence[float] | Array] = field(default_factory=dict)
 
 
 def joined(trees: Sequence[Nodes]) -> Nodes:
     """One behind the other. The numbers of nodes and of leaves go on."""
     made: dict[str, list[Array]] = {}
-    members: dict[int, Sequence[float]] = {}
+    members: dict[int, Sequence[float] | Array] = {}
     start = leaves = 0
     for tree in trees:
         leaf = tree.tests == LEAF

@@ -49,10 +49,13 @@ def prepared(model: Any) -> list[str]:
     """Settings that change no answer, but stop skl2onnx or what is random; what is said of it."""
     from sklearn import ensemble, neighbors, preprocessing
 
+    from frontends.sklearn import lightgbm
     from frontends.sklearn.reading import composed
 
     words = []
     for part in composed(model):
+        if hasattr(part, "_Booster"):
+            words += lightgbm.prepared(part)
         if isinstance(part, ensemble.VotingClassifier):
             part.flatten_transform = False
         if isinstance(part, neighbors.KNeighborsClassifier) and part.weights != "uniform":
@@ -74,8 +77,9 @@ def export(loaded: Loaded, folder: Path, job: Mapping[str, Any]) -> dict[str, An
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
 
-    from frontends.sklearn import ensembles, examples, graph, reading, repairs
+    from frontends.sklearn import ensembles, examples, graph, lightgbm, reading, repairs
 
+    lightgbm.register()
     if unknown := reading.unknown(loaded.model):
         raise Refused(f"The following operators are not implemented: {{{', '.join(unknown)}}}")
     graph.register(ensembles.CONVERTERS | repairs.CONVERTERS, repairs.SHAPES)
@@ -92,7 +96,7 @@ def export(loaded: Loaded, folder: Path, job: Mapping[str, Any]) -> dict[str, An
     )
     finish(proto.graph, loaded, made, rows[:2].astype(np.float64))
     onnx.save(proto, folder / "model.onnx")
-    version = sklearn.__version__
+    version = ", LightGBM ".join([sklearn.__version__, *lightgbm.version()])
     return {"features": features, "version": version, "warnings": loaded.warnings}
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from frontends.nodes import Array
+from frontends.sklearn import lightgbm
 from frontends.sklearn.trees import categories
 
 COUNT = 2048
@@ -116,6 +117,7 @@ KNOWN: Mapping[str, Callable[[Any], Points]] = {
     "n_categories_": lambda part: [np.arange(n) for n in part.n_categories_],
     "tree_": _thresholds,
     "_bin_mapper": _of_histograms,
+    "_Booster": lambda part: [_wider(p[np.isfinite(p)]) for p in lightgbm.points(part)],
     "data_min_": lambda part: _rows([part.data_min_, part.data_max_]),
     "max_abs_": lambda part: _rows([-part.max_abs_, part.max_abs_]),
     "center_": lambda part: _around(part.center_, part.scale_),

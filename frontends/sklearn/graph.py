@@ -79,7 +79,7 @@ class Graph:
         arrays = {name: getattr(nodes, name) for name in FIELDS}
         arrays["leaves"] = leaves.astype(np.float32)
         if nodes.members:
-            sets = [[*nodes.members[n], np.nan] for n in sorted(nodes.members)]
+            sets = [np.append(nodes.members[n], np.nan) for n in sorted(nodes.members)]
             arrays["members"] = np.concatenate(sets)
         return self.add("Forest", **{n: numpy_helper.from_array(a, n) for n, a in arrays.items()})
 

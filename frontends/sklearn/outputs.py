@@ -83,8 +83,8 @@ def number_classes(model: Any) -> list[str]:
     several = model.classes_ if _outputs(model) > 1 else [model.classes_]
     named = [np.asarray(classes) for classes in several if not _is_whole(np.asarray(classes))]
     for part in estimators(model):
-        if "classes_" in vars(part):
-            vars(part)["classes_"] = _numbered(part.classes_, named)
+        for name in {"classes_", "_classes"} & vars(part).keys():  # the second of LightGBM's
+            vars(part)[name] = _numbered(vars(part)[name], named)
     return [
         "Output 'label' holds numbers for the model's classes: "
         + ", ".join(f"{n} is {str(c)!r}" for n, c in enumerate(classes[:SHOWN]))

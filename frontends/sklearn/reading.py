@@ -50,7 +50,7 @@ MODULES = (
 )  # fmt: skip
 ELSEWHERE = {
     "xgboost": "Save it with Booster.save_model, and compile that with the framework XGBOOST.",
-    "lightgbm": "Convert it with onnxmltools, and compile that with the framework ONNX.",
+    "lightgbm": "Of LightGBM its classifier, regressor, ranker and Booster compile.",
     "sagemaker_sklearn_extension": "Only what scikit-learn itself has compiles.",
 }
 
@@ -80,6 +80,8 @@ def load(path: Path) -> Any:
         if isinstance(data, str):
             raise Refused("The file is of a joblib of before 0.10. Save the model again.")
         made = Reader(str(path), data, ensure_native_byte_order=True).load()
+    if type(made).__name__ == "CheckedBooster":
+        made = made.estimator()
     if not isinstance(made, BaseEstimator):
         raise Refused(
             f"The file holds {type(made).__module__}.{type(made).__name__}, no estimator of "
@@ -89,7 +91,11 @@ def load(path: Path) -> Any:
 
 
 def found(module: str, name: str) -> Any:
-    """Raises Refused, with nothing of the module imported unless it is scikit-learn's."""
+    """Raises Refused, with nothing of the module imported unless it is known."""
+    from frontends.sklearn import lightgbm
+
+    if (made := lightgbm.part(module, name)) is not None:
+        return made
     if name in PARTS.get(module, "").split():
         return getattr(importlib.import_module(module), name)
     package, part = module.partition(".")[0], module + "."

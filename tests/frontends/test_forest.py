@@ -22,7 +22,7 @@ def test_a_forest_says_what_its_nodes_say(
 ) -> None:
     full = 0.85 if depth < 7 else 0.5
     grown = forests.grown(
-        trees, depth, 4, targets, seed=seed, tests=tuple(range(7)), vectors=vectors, full=full,
+        trees, depth, 4, targets, seed=seed, tests=tuple(range(8)), vectors=vectors, full=full,
         kind=kind,
     )  # fmt: skip
     x = forests.inputs(grown, 9, 4, seed, kind)

@@ -8,8 +8,9 @@ import tvm
 from tvm import relax
 
 from frontends import forest
+from frontends.forest import SETS
 from frontends.model import ModelError
-from frontends.nodes import EQ, GT, GTE, LEAF, LEQ, LT, MEMBER, NEQ, Nodes
+from frontends.nodes import EQ, GT, GTE, LEAF, LEQ, LT, NEQ, Nodes
 from frontends.onnx.builder import Builder, R, Table, Value, dtype, shape
 from frontends.onnx.graph import Array
 from frontends.onnx.ops.classical import one_of_two, transformed
@@ -89,7 +90,7 @@ def tree_ensemble(
         values=np.append(nodes_splits.astype(np.float64), zeros),
         yes=yes,
         no=no,
-        missing=np.append(nodes_missing_value_tracks_true or np.zeros(inner), zeros),
+        missing=np.append(nodes_missing_value_tracks_true or np.zeros(inner), zeros) != 0,
         roots=np.asarray(tree_roots, np.int64),
         members=_sets(tests, membership_values),
     )
@@ -113,7 +114,7 @@ def _targets(ids: Sequence[int], leafs: Sequence[int], leaves: int) -> Array:
 def _sets(tests: Array, members: Array | None) -> dict[int, list[float]]:
     """The sets stand in the order of the nodes that ask, each with NaN behind it."""
     following = iter([] if members is None else members.tolist())
-    asking = np.flatnonzero(tests == MEMBER).tolist()
+    asking = np.flatnonzero(np.isin(tests, SETS)).tolist()
     return {n: list(takewhile(lambda member: not np.isnan(member), following)) for n in asking}
 
 
@@ -195,7 +196,7 @@ def _linked(
         values=np.asarray(values, np.float64),
         yes=ahead,
         no=aside,
-        missing=np.asarray(missing or [0] * len(keys)),
+        missing=np.asarray(missing or [0] * len(keys)) != 0,
         roots=np.flatnonzero(~below),
         members={},
     )

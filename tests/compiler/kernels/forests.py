@@ -10,7 +10,20 @@ from tvm import relax
 from tvm.ir import StringImm
 
 from frontends.forest import Forest
-from frontends.nodes import EQ, GT, GTE, LEAF, LEQ, LT, MEMBER, NEQ, Array, Nodes
+from frontends.nodes import (
+    AS_ZERO,
+    EQ,
+    GT,
+    GTE,
+    LEAF,
+    LEQ,
+    LT,
+    MEMBER,
+    NEQ,
+    WITHIN,
+    Array,
+    Nodes,
+)
 
 COMPARE = {
     LEQ: np.less_equal,
@@ -43,8 +56,12 @@ class Grown:
 
     def holds(self, node: int, row: Array) -> bool:
         n, x = self.nodes, row[int(self.nodes.features[node])]
+        if np.isnan(x) and n.missing[node] == AS_ZERO:
+            x = np.zeros((), x.dtype)
         if np.isnan(x) and n.missing[node]:
             return True
+        if n.tests[node] == WITHIN:
+            return bool((x >= np.asarray(n.members[node], x.dtype)).sum() % 2)
         if n.tests[node] == MEMBER:
             return bool(np.isin(x, np.asarray(n.members[node], x.dtype)))
         return bool(COMPARE[int(n.tests[node])](x, n.values[node].astype(x.dtype)))
@@ -68,7 +85,7 @@ def grown(
     """
     rng = np.random.default_rng(seed)
     values = np.round(rng.standard_normal((features, distinct)), 1).astype(np.float32)
-    rows: list[tuple[int, int, float, int, int, bool]] = []
+    rows: list[tuple[int, int, float, int, int, int]] = []
     members: dict[int, list[float]] = {}
     leaves: list[Array] = []
     roots = []
@@ -79,16 +96,17 @@ def grown(
             leaf = np.full(targets, np.nan)
             leaf[:] = rng.standard_normal(targets) if vectors else leaf
             leaf[target] = rng.standard_normal()
-            rows.append((LEAF, 0, 0.0, len(leaves), 0, False))
+            rows.append((LEAF, 0, 0.0, len(leaves), 0, 0))
             leaves.append(leaf)
             return here
         feature = int(rng.integers(features))
         value, test = float(rng.choice(values[feature])), int(rng.choice(tests))
-        if test == MEMBER:
-            members[here] = [float(v) for v in rng.choice(values[feature], 3)]
-        rows.append((0, 0, 0.0, 0, 0, False))
+        if test in (MEMBER, WITHIN):
+            drawn = [float(v) for v in rng.choice(values[feature], 3)]
+            members[here] = drawn if test == MEMBER else sorted({-np.inf, *drawn})
+        rows.append((0, 0, 0.0, 0, 0, 0))
         yes, no = grow(left - 1, target), grow(left - 1, target)
-        rows[here] = test, feature, value, yes, no, bool(rng.random() < 0.5)
+        rows[here] = test, feature, value, yes, no, int(rng.integers(3))
         return here
 
     for tree in range(trees):
