@@ -54,6 +54,20 @@ def loop(extent: int | Expr, parallel: bool = False) -> Iterator[Expr]:
         yield index
 
 
+@contextmanager
+def team() -> Iterator[None]:
+    """All threads run what is inside; `shared` loops there divide their iterations among them."""
+    with T.attr(0, "pragma_parallel_launch_point", 1):
+        yield
+
+
+@contextmanager
+def shared(extent: int) -> Iterator[Expr]:
+    """A parallel loop of a team, whose threads meet after it."""
+    with T.attr(0, "pragma_parallel_barrier_when_finish", 1), T.parallel(0, extent) as index:
+        yield index
+
+
 def registers(count: int, lanes: int, dtype: str = "float32") -> tirx.Buffer:
     """`count` vectors that LLVM can keep in registers.
 

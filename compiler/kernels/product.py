@@ -197,6 +197,15 @@ def _balanced(groups: int, others: int, most: int, cores: int) -> int:
     return min(range(1, most + 1), key=lambda c: (busiest(c), -c))
 
 
+def _largest_share(blocks: Blocks, cores: int) -> float:
+    """The busiest core's part of all work. Of one row of tasks the last is the narrowest."""
+    tasks = -(-blocks.tasks // cores)
+    if blocks.tasks == blocks.chunks:
+        panels = blocks.shape.panels
+        return min(tasks * blocks.chunk * blocks.vectors, panels) / panels
+    return tasks / blocks.tasks
+
+
 def cycles(blocks: Blocks, copies: bool, profile: Profile) -> float:
     """Estimated cycles of the busiest core: arithmetic and what is done for every tile and task, or
     the stream of the right side from memory.
@@ -228,7 +237,7 @@ def cycles(blocks: Blocks, copies: bool, profile: Profile) -> float:
     packed = shape.columns * shape.depth * blocks.stacks
     moved += 0 if shape.constant else packed * (3 if across else 2)
     total = batch * (one + moved / lanes * MOVE)
-    busiest = total / blocks.tasks * -(-blocks.tasks // profile.cores)
+    busiest = total * _largest_share(blocks, profile.cores)
     weights = shape.right * shape.columns * shape.depth
     stream = weights * shape.constant / profile.cores / STREAM
     return max(busiest, stream) + min(busiest, stream) / 10 + blocks.tasks / profile.cores * TILE

@@ -7,8 +7,8 @@
 The gates of a unit stand together, so that a cell is updated in registers. The state is kept
 twice, the old and the new: a step may compute units and rows twice, and the last group and tile
 are moved back to end at the edge. Parallel are either whole sequences (directions and tiles of
-rows, which must not overlap then) or, in `parts`, the groups of every step, with a meeting after
-each. Where a sequence has ended its state stays, and what goes out is 0; of one without any step,
+rows, which must not overlap then) or, in `parts`, the groups of every step, after which all threads
+meet. Where a sequence has ended its state stays, and what goes out is 0; of one without any step,
 as ONNX Runtime has it, the last state is 0, too.
 """
 
@@ -29,8 +29,11 @@ from compiler.kernels.emit import (
     either,
     kernel,
     loop,
+    prefetch,
     registers,
+    shared,
     store_value,
+    team,
     vector_at,
 )
 from compiler.kernels.geometry import FMA_LATENCY, LOADS_PER_CYCLE
@@ -207,9 +210,9 @@ class _Emitter:
         sequences = s.directions * tiles
         if self.parts > 1:
             count = sequences * groups
-            with loop(s.steps) as t:
+            with team(), loop(s.steps) as t:
                 for part in range(len(s.cell.parts)):
-                    with loop(self.parts, parallel=True) as share:
+                    with shared(self.parts) as share:
                         first, end = (bound(n * count // self.parts) for n in (share, share + 1))
                         with loop(bound(end - first)) as n:
                             task = bound(first + _swing(t, n, end - first))
@@ -234,6 +237,11 @@ class _Emitter:
         halves = T.bind(t % 2 * s.half + first), T.bind((t + 1) % 2 * s.half + first)
         made = {n for part in parts[:number] for n in part.writes}
         places = [halves[n in made] + n * s.state_elements for n in range(s.cell.kept)]
+        tile = [(r, v) for r in range(self.rows) for v in range(self.vectors)]
+        given = [self._given(t, direction, row + r, unit + v * lanes) for r, v in tile]
+        for start in given:  # much of it lies in another core's cache
+            for g in range(s.cell.gates):
+                prefetch(self.projected, start + g * s.units)
         acc = self._sums(number, places[parts[number].source], direction, group, unit)
         for r in range(self.rows):
             for v in range(self.vectors):
@@ -285,9 +293,8 @@ class _Emitter:
         direction, row and unit. states: where those that it reads stand.
         """
         s, (t, direction, row, unit) = self.shape, at
-        place = bound(self._place(t, direction))
-        width, rows = s.cell.gates * s.units, s.extra_rows
-        given = bound(((place * s.batch + row) * s.directions + direction) * width + unit)
+        place, rows = bound(self._place(t, direction)), s.extra_rows
+        given = self._given(t, direction, row, unit)
         inputs = Inputs(
             [self._load(self.projected, given + g * s.units) for g in range(s.cell.gates)],
             sums,
@@ -323,6 +330,12 @@ class _Emitter:
             either(direction == 0, lambda: update(first), lambda: update(other[0]))
         else:
             update(first)
+
+    def _given(self, t: Expr, direction: Expr, row: Expr, unit: Expr) -> Expr:
+        """Where the input's share of a vector of units begins."""
+        s = self.shape
+        before = (self._place(t, direction) * s.batch + row) * s.directions + direction
+        return bound(before * (s.cell.gates * s.units) + unit)
 
     def _load(self, buffer: tirx.Buffer, at: Expr) -> Expr:
         return T.bind(buffer[vector_at(at, self.shape.lanes)])

@@ -155,7 +155,7 @@ instance *instance_load(const char *library, metadata meta, int device_type) {
     instance_release(self);
     return NULL;
   }
-  self->model->bind(pool_launch, pool_allocate, pool_release);
+  self->model->bind(pool_launch, pool_meet, pool_allocate, pool_release);
   return self;
 }
 

@@ -12,11 +12,13 @@ static _Thread_local char raised[TEXT_BYTES];
 /* TVM's objects hold these pointers weakly, and only those that their kernels use. */
 #define BOUND __attribute__((weak, visibility("hidden")))
 BOUND neoc_launch __TVMBackendParallelLaunch;
+BOUND neoc_meet __TVMBackendParallelBarrier;
 BOUND neoc_allocate __TVMBackendAllocWorkspace;
 BOUND neoc_release __TVMBackendFreeWorkspace;
 
-void neoc_bind(neoc_launch launch, neoc_allocate allocate, neoc_release release) {
+void neoc_bind(neoc_launch launch, neoc_meet meet, neoc_allocate allocate, neoc_release release) {
   __TVMBackendParallelLaunch = launch;
+  __TVMBackendParallelBarrier = meet;
   __TVMBackendAllocWorkspace = allocate;
   __TVMBackendFreeWorkspace = release;
 }

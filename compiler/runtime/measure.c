@@ -60,11 +60,11 @@ static unsigned char *floats(int64_t bytes) {
 static const char *open_library(const char *path) {
   if (library) dlclose(library);
   if (!(library = dlopen(path, RTLD_LAZY | RTLD_LOCAL))) return dlerror();
-  void (*bind)(neoc_launch, neoc_allocate, neoc_release);
+  void (*bind)(neoc_launch, neoc_meet, neoc_allocate, neoc_release);
   *(void **)&bind = dlsym(library, "neoc_bind");
   *(void **)&library_error = dlsym(library, "neoc_error");
   if (!bind || !library_error) return "not a library of kernels";
-  bind(pool_launch, pool_allocate, pool_release);
+  bind(pool_launch, pool_meet, pool_allocate, pool_release);
   return NULL;
 }
 

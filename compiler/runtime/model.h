@@ -15,7 +15,7 @@
 
 #include <stdint.h>
 
-enum { NEOC_MODEL_VERSION = 4 };
+enum { NEOC_MODEL_VERSION = 5 };
 
 /* Where a buffer lives, and how its base is aligned. Offsets are multiples of NEOC_ALIGNMENT, of
  * buffers that are parts of others those of a vector of the CPU. */
@@ -50,13 +50,15 @@ typedef struct {
 
 /* What kernels ask of the runtime, in TVM's terms (tvm/runtime/c_backend_api.h).
  * launch runs lambda(task, env, closure) for every task of 0 .. env->num_task - 1;
- * `tasks` is their number, 0 for as many as there are threads. */
+ * `tasks` is their number, 0 for as many as there are threads. Of such a launch each task has a
+ * thread of its own, and meet returns when all of them have called it as often. */
 typedef struct {
   void *sync;
   int32_t num_task;
 } neoc_parallel;
 typedef int (*neoc_lambda)(int task, neoc_parallel *env, void *closure);
 typedef int (*neoc_launch)(neoc_lambda lambda, void *closure, int tasks);
+typedef int (*neoc_meet)(int task, neoc_parallel *env);
 typedef void *(*neoc_allocate)(int device_type, int device_id, uint64_t bytes, int code, int bits);
 typedef int (*neoc_release)(int device_type, int device_id, void *data);
 
@@ -69,7 +71,7 @@ typedef struct neoc_model {
   const int32_t *arguments; /* buffer numbers */
   int64_t arena_bytes;
   const unsigned char *constants;
-  void (*bind)(neoc_launch, neoc_allocate, neoc_release); /* once, before any call */
+  void (*bind)(neoc_launch, neoc_meet, neoc_allocate, neoc_release); /* once, before any call */
   const char *(*error)(void); /* the calling thread's last kernel error; never NULL */
   const char *features;       /* what the CPU must have, as /proc/cpuinfo spells it,
                                  separated by spaces; NULL or "" for nothing special */
@@ -89,7 +91,7 @@ int neoc_count(void *self, const void *args, int32_t n, void *ret);
 
 /* plan.c defines neoc_model; kernels.c the two functions that it names; constants.S the bytes. */
 extern __attribute__((visibility("default"))) const neoc_model_t neoc_model;
-void neoc_bind(neoc_launch launch, neoc_allocate allocate, neoc_release release);
+void neoc_bind(neoc_launch launch, neoc_meet meet, neoc_allocate allocate, neoc_release release);
 const char *neoc_error(void);
 extern const unsigned char neoc_constants[];
 

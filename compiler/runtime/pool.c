@@ -21,6 +21,7 @@ enum {
   LINE = 128,         /* bytes that CPUs move together: a cache line and its prefetched twin */
   SPIN_NS = 200000,   /* longer than the serial stretches between kernels: waking up takes 25 us */
   SPINS_A_LOOK = 64,  /* pauses between two looks at the clock */
+  LOOKS_A_YIELD = 8192, /* before others may have the CPU, as may who is waited for */
   MAX_THREADS = 1024,
   TEXT_BYTES = 1024
 };
@@ -41,7 +42,8 @@ typedef struct {
   _Alignas(LINE) _Atomic uint32_t done;
   _Atomic uint32_t claimed;
   _Atomic uint32_t asleep;
-  struct pool *pool;
+  _Alignas(LINE) _Atomic uint32_t met; /* how often it came to a meeting, as often as all others */
+  _Alignas(LINE) struct pool *pool;
   int index;
   bool inside; /* within a parallel region: nested ones run serially */
   pthread_t thread;
@@ -309,6 +311,8 @@ void pool_free(pool *pool) {
 void pool_enter(pool *pool, const char *(*error)(void)) {
   configure(pool);
   pool->error = error;
+  if (pool->failed) /* some lanes may have missed meetings */
+    for (int i = 0; i < pool->size; i++) pool->lanes[i].met = 0;
   pool->failed = false;
   current = &pool->lanes[0];
   /* Sleepers wake up while the first kernels run. */
@@ -326,6 +330,26 @@ const char *pool_error(const pool *pool) { return pool->failed ? pool->text : NU
 
 /* ---- the callbacks ---- */
 
+/* Every lane counts in a line of its own and waits until no other's count is behind. One thread
+ * that does all tasks in turn waits for nobody; after a failure nobody waits any more. */
+int pool_meet(int task, neoc_parallel *env) {
+  pool *pool = env->sync;
+  if (!pool) return 0;
+  uint32_t met = atomic_load_explicit(&pool->lanes[task].met, memory_order_relaxed) + 1;
+  atomic_store_explicit(&pool->lanes[task].met, met, memory_order_release);
+  for (int i = 0; i < env->num_task; i++) {
+    _Atomic uint32_t *other = &pool->lanes[i].met;
+    for (int looks = 1; (int32_t)(atomic_load_explicit(other, memory_order_acquire) - met) < 0; looks++) {
+      if (pool->failed) return -1;
+      if (pool->spin_ns && looks % LOOKS_A_YIELD)
+        relax();
+      else
+        sched_yield();
+    }
+  }
+  return 0;
+}
+
 static int run_inline(neoc_lambda lambda, void *closure, int tasks) {
   neoc_parallel env = {NULL, tasks > 0 ? tasks : 1};
   return run_tasks(lambda, closure, &env, 0, env.num_task);
@@ -339,7 +363,7 @@ int pool_launch(neoc_lambda lambda, void *closure, int tasks) {
   if (pool->started < pool->size) start(pool);
   int num_task = tasks > 0 ? tasks : pool->size;
   int lanes = num_task < pool->size ? num_task : pool->size;
-  pool->job = (job){lambda, closure, {NULL, num_task}, lanes};
+  pool->job = (job){lambda, closure, {pool, num_task}, lanes};
   post(pool, lanes);
   run_share(lane, 0, &pool->job);
   join(pool, lanes);

@@ -1,4 +1,4 @@
-/* The threads of one handle, and the three services that kernels ask for.
+/* The threads of one handle, and the four services that kernels ask for.
  *
  * Between pool_enter and pool_leave the calling thread is lane 0 of the pool; the callbacks find
  * the pool through a thread-local pointer. Workers start with the first parallel region. A pool
@@ -27,6 +27,7 @@ void pool_set_threads(int threads);
 void pool_set_affinity(int use);
 
 int pool_launch(neoc_lambda lambda, void *closure, int tasks);
+int pool_meet(int task, neoc_parallel *env);
 void *pool_allocate(int device_type, int device_id, uint64_t bytes, int code, int bits);
 int pool_release(int device_type, int device_id, void *data);
 

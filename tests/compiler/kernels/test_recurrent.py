@@ -66,7 +66,7 @@ def run(
 
 @pytest.mark.parametrize(
     ("steps", "batch", "directions", "units"),
-    [(5, 1, 1, 16), (4, 3, 2, 21), (1, 2, 1, 1), (3, 1, 2, 5), (6, 2, 1, 72)],
+    [(5, 1, 1, 16), (4, 3, 2, 21), (1, 2, 1, 1), (3, 1, 2, 5), (6, 2, 1, 72), (9, 1, 1, 128)],
     ids=str,
 )
 @pytest.mark.parametrize("known", [True, False])

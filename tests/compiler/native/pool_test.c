@@ -1,5 +1,6 @@
 /* The pool, its scratch memory and its threads, for the thread sanitizer: exits 0 if all holds. */
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +67,30 @@ static void check_runs(pool *pool, int size) {
   }
 }
 
+/* Each task reads in every round what all others wrote in it; one may give up halfway. */
+static int talk(int task, neoc_parallel *env, void *closure) {
+  probe *probe = closure;
+  for (int round = 1; round <= 50; round++) {
+    if (task == probe->fail_at && round == 25) return -1;
+    probe->counts[task] = round;
+    if (pool_meet(task, env)) return -1;
+    for (int i = 0; i < env->num_task; i++)
+      if (probe->counts[i] != round) return -1;
+    if (pool_meet(task, env)) return -1;
+  }
+  return 0;
+}
+
+static void check_meetings(pool *pool, int size) {
+  for (int run = 0; run < 10; run++) {
+    bool fails = run % 3 == 1;
+    probe probe = {.fail_at = fails ? run % size : -1};
+    pool_enter(pool, error_text);
+    CHECK(!pool_launch(talk, &probe, 0) == !fails);
+    pool_leave(pool);
+  }
+}
+
 static void check_failure(pool *pool) {
   for (int at = 0; at < 8; at++) {
     probe probe = {.fail_at = at};
@@ -118,6 +143,7 @@ int main(int argc, char **argv) {
     pool_set_affinity(size % 2);
     check_runs(pool, size);
     check_failure(pool);
+    check_meetings(pool, size);
   }
   pool_free(pool);
   pool_free(pool_new()); /* never run */
