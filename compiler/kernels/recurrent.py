@@ -119,6 +119,7 @@ class Recurrence:
 
 class Recurrent(Template):
     name = "recurrent"
+    version = 2
 
     def accepts(self, work: Workload, profile: Profile) -> bool:
         return work.operator in CELLS and dtype_of(work.anchor) == "float32"

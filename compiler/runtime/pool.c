@@ -21,7 +21,7 @@ enum {
   LINE = 128,         /* bytes that CPUs move together: a cache line and its prefetched twin */
   SPIN_NS = 200000,   /* longer than the serial stretches between kernels: waking up takes 25 us */
   SPINS_A_LOOK = 64,  /* pauses between two looks at the clock */
-  LOOKS_A_YIELD = 8192, /* before others may have the CPU, as may who is waited for */
+  LOOKS_A_YIELD = 64, /* before who is waited for may have the CPU: it may want the same one */
   MAX_THREADS = 1024,
   TEXT_BYTES = 1024
 };
