@@ -10,12 +10,30 @@ from benchmarks.models import FetchError, cache_folder
 
 ROOT = Path(__file__).parent.parent
 TORCH = ("torch==2.13.0", "onnx==1.23.2", "numpy==2.4.6")
+ZOOS = ("torchvision==0.28.0", "timm==1.0.31", "transformers==5.24.0")
 INDEX = "https://download.pytorch.org/whl/cpu"  # PyPI's own torch brings CUDA along
+# XGBoost's package and what the version needs that it does not say.
+XGBOOSTS = {
+    "0.90": ("xgboost==0.90", "numpy==1.23.5", "scipy==1.10.1"),
+    "1.7.6": ("xgboost==1.7.6", "numpy==1.26.4", "scipy==1.15.3"),
+    "2.1.4": ("xgboost-cpu==2.1.4", "numpy==2.2.6", "scipy==1.15.3"),
+    "3.2.0": ("xgboost-cpu==3.2.0", "numpy==2.4.6", "scipy==1.17.1"),
+}
 
 
 def torch() -> Path:
     """Its Python. Raises FetchError."""
     return python("torch-2.13.0", [["--extra-index-url", INDEX, *TORCH]])
+
+
+def torch_zoos() -> Path:
+    """Its Python, with zoos of networks beside torch. Raises FetchError."""
+    return python("torchvision-0.28.0", [["--extra-index-url", INDEX, *TORCH, *ZOOS]])
+
+
+def xgboost(version: str) -> Path:
+    """Its Python. Raises FetchError."""
+    return python(f"xgboost-{version}", [XGBOOSTS[version]])
 
 
 def mxnet() -> Path:

@@ -40,8 +40,14 @@ COVERED_BY = {
     "benchmarks/nets/sequence.py": "tests/benchmarks/nets/test_export.py",
     "benchmarks/environments.py": "tests/benchmarks/test_suite.py",
     "benchmarks/zoo/families.py": "tests/benchmarks/zoo/test_zoo.py",
-    "benchmarks/zoo/gluon.py": "tests/benchmarks/zoo/test_zoo.py",
+    "benchmarks/zoo/forests.py": "tests/benchmarks/zoo/test_zoo.py",
     "benchmarks/zoo/sample.py": "tests/benchmarks/zoo/test_zoo.py",
+    # Each for an environment of its own; their models are judged by the zoo.
+    "benchmarks/zoo/boosters.py": "tests/benchmarks/zoo/test_zoo.py",
+    "benchmarks/zoo/gluon.py": "tests/benchmarks/zoo/test_zoo.py",
+    "benchmarks/zoo/keras_nets.py": "tests/benchmarks/zoo/test_zoo.py",
+    "benchmarks/zoo/lite.py": "tests/benchmarks/zoo/test_zoo.py",
+    "benchmarks/zoo/torch_nets.py": "tests/benchmarks/zoo/test_zoo.py",
     # Rows of operators: what holds for their graphs holds for them.
     "benchmarks/fuzz/elements.py": "tests/benchmarks/fuzz/test_draw.py",
     "benchmarks/fuzz/images.py": "tests/benchmarks/fuzz/test_draw.py",

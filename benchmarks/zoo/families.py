@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
 
-import numpy as np
-import onnxruntime
-
-from benchmarks import environments, suite
-from benchmarks.models import FetchError
-from benchmarks.zoo.sample import Sample, folder
+from benchmarks import environments
+from benchmarks.zoo import forests
+from benchmarks.zoo.sample import Arrays, Sample, made
 
 GLUON = (
     "alexnet densenet121 inceptionv3 mobilenet0.25 mobilenet0.5 mobilenet0.75 mobilenet1.0 "
@@ -20,127 +16,87 @@ GLUON = (
     "resnet34_v2 resnet50_v1 resnet50_v2 squeezenet1.0 squeezenet1.1 vgg11 vgg11_bn"
 ).split()
 LARGE = {"inceptionv3": 299}  # pixels on a side; of the others 224
+# File -> the library that saves it, and pixels on a side.
+KERAS = {
+    "MobileNet.h5": ("tf_keras", 96),
+    "MobileNetV2.h5": ("tf_keras", 96),
+    "MobileNetV3Small.keras": ("keras", 96),
+    "MobileNetV3Large.h5": ("tf_keras", 96),
+    "EfficientNetB0.keras": ("keras", 96),
+    "EfficientNetV2B0.keras": ("keras", 96),
+    "DenseNet121.h5": ("tf_keras", 96),
+    "ResNet50.h5": ("keras", 96),
+    "ResNet50V2.keras": ("keras", 96),
+    "InceptionV3.keras": ("keras", 139),
+    "Xception.keras": ("keras", 96),
+    "NASNetMobile.keras": ("keras", 96),
+    "VGG16.h5": ("tf_keras", 64),
+    "ConvNeXtTiny.keras": ("keras", 96),
+    "InceptionResNetV2.keras": ("keras", 139),
+}
+# Network and form, as of lite.py -> pixels on a side.
+TFLITE = {
+    "MobileNet.float": 96,
+    "EfficientNetB0.float": 96,
+    "MobileNetV3Small.halves": 96,
+    "DenseNet121.halves": 64,
+    "MobileNetV2.weights": 96,
+    "MobileNet.int8": 96,
+    "MobileNetV2.uint8": 96,
+    "ResNet50V2.int8_inside": 64,
+    "EfficientNetB0.int8": 96,
+    "MobileNetV2.int16x8": 96,
+}
+ROUNDED = ("weights", "int8", "uint8", "int8_inside", "int16x8")
+
+# Three libraries' networks, traced or exported.
+TORCH = (
+    "resnet18.pth mobilenet_v3_large.pt2 regnet_y_400mf.pth googlenet.pth swin_t.pth "
+    "ghostnet_100.pth mobilevit_xxs.pt2 convnextv2_atto.pth levit_128s.pth mixer_s32_224.pt2 "
+    "bert.pth gpt2.pth llama.pt2 t5.pth vit.pt2"
+).split()
 
 
 def gluon(name: str) -> Sample:
-    place = folder("mxnet", name)
-    if not place.exists():
-        command = [str(environments.mxnet()), "-m", "benchmarks.zoo.gluon", str(place), name]
-        environments.run([*command, str(LARGE.get(name, 224))], f"{name} cannot be exported")
-    with np.load(place.parent / f"{name}.npz") as known:
-        x, y = known["x"], known["y"]
-    return Sample("MXNET", place, json.dumps({"data": list(x.shape)}), {"data": x}, (y,))
+    size = str(LARGE.get(name, 224))
+    place, inputs, outputs = made("mxnet", name, environments.mxnet, "gluon", name, size)
+    return Sample("MXNET", place, _shapes(inputs), inputs, outputs)
+
+
+def keras(name: str) -> Sample:
+    library, size = KERAS[name]
+    asked = (library, name.partition(".")[0], str(size))
+    place, inputs, outputs = made("keras", name, environments.tensorflow, "keras_nets", *asked)
+    return Sample("KERAS", place, _shapes(inputs), inputs, outputs)
+
+
+def tflite(name: str) -> Sample:
+    net, _, form = name.partition(".")
+    asked = (form, net, str(TFLITE[name]))
+    place, inputs, outputs = made(
+        "tflite", f"{name}.tflite", environments.tensorflow, "lite", *asked
+    )
+    return Sample("TFLITE", place, None, inputs, outputs, quantised=form in ROUNDED)
 
 
 def torch(name: str) -> Sample:
-    """A network of the suite, as torch exports it; its answers are ONNX Runtime's."""
-    path, feed = suite.fetch(name), suite.feed(name)
-    config = json.dumps({n: list(a.shape) for n, a in feed.items()})
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return Sample("ONNX", path, config, feed, tuple(session.run(None, feed)))
+    net = name.partition(".")[0]
+    place, inputs, outputs = made("torch", name, environments.torch_zoos, "torch_nets", net)
+    return Sample("PYTORCH", place, None, inputs, outputs)
 
 
-# --- forests
-
-OBJECTIVES = (
-    "reg:squarederror", "reg:absoluteerror", "binary:logistic", "count:poisson", "reg:gamma",
-    "rank:pairwise", "multi:softprob", "multi:softmax",
-)  # fmt: skip
-SIZES = {"small": (20, 3), "large": (100, 6)}  # rounds and depth
-LINEAR = ("reg:squarederror", "binary:logistic", "count:poisson", "multi:softprob")
-EXAMPLES, FEATURES = 2000, 20
+def _shapes(inputs: Arrays) -> str:
+    return json.dumps({name: list(array.shape) for name, array in inputs.items()})
 
 
-def _data() -> tuple[np.ndarray, np.ndarray]:
-    random = np.random.default_rng(0)
-    x = random.standard_normal((EXAMPLES, FEATURES)).astype(np.float32)
-    y = np.sin(x[:, 0]) + x[:, 1] * x[:, 2] + 0.1 * random.standard_normal(EXAMPLES)
-    return np.where(random.random(x.shape) < 0.05, np.nan, x), y
-
-
-def _targets(objective: str, y: np.ndarray) -> np.ndarray:
-    if objective.startswith("multi"):
-        return np.asarray(np.digitize(y, [-0.5, 0.5]))
-    if objective.startswith("binary"):
-        return np.asarray(y > 0)
-    return y if objective.startswith(("reg:sq", "reg:abs")) else np.asarray(np.floor(np.exp(y)) + 1)
-
-
-def booster(kind: str, objective: str, size: str) -> Sample:
-    """Trained by the XGBoost of the extra `benchmarks`."""
-    try:
-        import xgboost
-    except ImportError as error:
-        raise FetchError("XGBoost trains it: pip install '.[benchmarks]'") from error
-    x, y = _data()
-    rounds, depth = SIZES[size]
-    settings: dict[str, Any] = {"booster": kind, "objective": objective, "seed": 0}
-    settings |= {} if kind == "gblinear" else {"max_depth": depth}
-    settings |= {"num_class": 3} if objective.startswith("multi") else {}
-    settings |= {"rate_drop": 0.1} if kind == "dart" else {}
-    matrix = xgboost.DMatrix(x, _targets(objective, y))
-    if objective.startswith("rank"):
-        matrix.set_group([20] * (EXAMPLES // 20))
-    trained = xgboost.train(settings, matrix, rounds)
-    place = folder("forests", f"{kind}-{objective.replace(':', '_')}-{size}.ubj")
-    trained.save_model(place)
-    rows = x[:100]
-    wanted = trained.predict(xgboost.DMatrix(rows)).reshape(len(rows), -1)
-    return Sample("XGBOOST", place, None, {"data": rows}, (wanted,))
-
-
-SKLEARN: Mapping[str, dict[str, Any]] = {
-    "RandomForestClassifier": {"n_estimators": 50},
-    "RandomForestRegressor": {"n_estimators": 50, "max_depth": 8},
-    "ExtraTreesClassifier": {"n_estimators": 50, "max_depth": 8},
-    "ExtraTreesRegressor": {"n_estimators": 20},
-    "GradientBoostingClassifier": {"n_estimators": 30},
-    "GradientBoostingRegressor": {"n_estimators": 100},
-    "HistGradientBoostingClassifier": {"max_iter": 50},
-    "HistGradientBoostingRegressor": {"max_iter": 100},
-    "IsolationForest": {},
-    "BaggingRegressor": {"n_estimators": 10},
-    "AdaBoostClassifier": {"n_estimators": 20},
-    "DecisionTreeClassifier": {},
-}
-
-
-def estimator(name: str) -> Sample:
-    """Of scikit-learn's, trained without missing values."""
-    try:
-        import joblib
-        from sklearn import ensemble, tree
-    except ImportError as error:
-        raise FetchError("scikit-learn trains it: pip install '.[sklearn]'") from error
-    x, y = _data()
-    x = np.nan_to_num(x)
-    kind = getattr(ensemble, name, None) or getattr(tree, name)
-    fitted = kind(**SKLEARN[name], random_state=0)
-    fitted.fit(x, _targets("multi", y) if "Classifier" in name else y)
-    place = folder("forests", f"{name}.joblib")
-    joblib.dump(fitted, place)
-    rows = x[:100]
-    if "Classifier" in name:
-        wanted = [fitted.predict(rows), fitted.predict_proba(rows)]
-    elif name == "IsolationForest":
-        wanted = [fitted.predict(rows), fitted.decision_function(rows).reshape(-1, 1)]
-    else:
-        wanted = [fitted.predict(rows).reshape(-1, 1)]
-    return Sample("SKLEARN", place, None, {"input": rows}, tuple(wanted))
-
-
-def _forests() -> dict[str, Callable[[], Sample]]:
-    rows = [("gbtree", objective, size) for objective in OBJECTIVES for size in SIZES]
-    rows += [("dart", objective, "small") for objective in OBJECTIVES]
-    rows += [("gblinear", objective, "small") for objective in LINEAR]
-    made: dict[str, Callable[[], Sample]] = {
-        "-".join(row): functools.partial(booster, *row) for row in rows
-    }
-    return made | {name: functools.partial(estimator, name) for name in SKLEARN}
+def _all(make: Callable[[str], Sample], names: Iterable[str]) -> dict[str, Callable[[], Sample]]:
+    return {name: functools.partial(make, name) for name in names}
 
 
 FAMILIES: Mapping[str, Mapping[str, Callable[[], Sample]]] = {
-    "mxnet": {name: functools.partial(gluon, name) for name in GLUON},
-    "torch": {name: functools.partial(torch, name) for name in suite.NETS},
-    "forests": _forests(),
+    "mxnet": _all(gluon, GLUON),
+    "keras": _all(keras, KERAS),
+    "tflite": _all(tflite, TFLITE),
+    "torch": _all(torch, TORCH),
+    "forests": forests.family(),
 }

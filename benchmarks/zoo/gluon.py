@@ -1,5 +1,5 @@
 """`python -m benchmarks.zoo.gluon FOLDER NET SIZE`: a network of Gluon's model zoo with random
-weights, as its users export it, and answers.npz beside it; for the environment with MXNet.
+weights, as its users export it, and its answers; for the environment with MXNet.
 """
 
 import sys
@@ -10,6 +10,8 @@ import mxnet as mx
 import numpy as np
 from mxnet.gluon.model_zoo import vision
 
+from benchmarks.zoo import sample
+
 
 def main(folder: Path, name: str, size: int) -> None:
     mx.random.seed(0)
@@ -18,9 +20,9 @@ def main(folder: Path, name: str, size: int) -> None:
     net.hybridize()
     x = np.random.default_rng(0).standard_normal((1, 3, size, size)).astype(np.float32)
     y = net(mx.nd.array(x)).asnumpy()
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     net.export(str(folder / "model"))
-    np.savez(folder.parent / f"{folder.name}.npz", x=x, y=y)
+    sample.keep(folder, {"data": x}, [y])
 
 
 if __name__ == "__main__":

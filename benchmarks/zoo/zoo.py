@@ -12,7 +12,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -30,12 +30,13 @@ ROOT = Path(__file__).parents[2]
 HEAD = (
     "| family | model | compile, s | archive, MB | verified, error | framework's answers, error |"
 )
+SUMMARY = "| family | pass | compile, s | verified, error | framework's answers | quantised |"
 
 
 @dataclass(frozen=True)
 class Row:
-    """verified: the largest error of scale as the job found it; error: of the kept answers. why: it
-    does not pass.
+    """verified: the largest error of scale as the job found it; error: of the kept answers, and
+    quantised: nobody judges that. why: it does not pass.
     """
 
     family: str
@@ -44,13 +45,15 @@ class Row:
     bytes: int = 0
     verified: float = 0.0
     error: float = 0.0
+    quantised: bool = False
     why: str = ""
 
     def line(self) -> str:
         if self.why:
             return f"| {self.family} | {self.name} | {self.why.splitlines()[0][:300]} |"
         numbers = f"{self.seconds:.1f} | {self.bytes / 1e6:.1f} | {self.verified:.0e}"
-        return f"| {self.family} | {self.name} | {numbers} | {self.error:.0e} |"
+        said = ", quantised" if self.quantised else ""
+        return f"| {self.family} | {self.name} | {numbers} | {self.error:.0e}{said} |"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -69,12 +72,31 @@ def run(options: argparse.Namespace) -> int:
         for name, make in [*FAMILIES[family].items()][options.skip : end]:
             rows.append(judged(family, name, make))
             print(rows[-1].line(), flush=True)
+    print("", SUMMARY, "|---" * 6 + "|", *summary(rows), sep="\n")
     failed = sum(bool(row.why) for row in rows)
     print(f"\n{len(rows) - failed} of {len(rows)} pass")
     if options.json:
         written = provenance(0, {}) | {"rows": [asdict(row) for row in rows]}
         options.json.write_text(json.dumps(written, indent=1) + "\n")
     return 1 if failed else 0
+
+
+def summary(rows: Sequence[Row]) -> list[str]:
+    """A line for each family: the range of times and the largest errors of what passes."""
+    lines = []
+    for family in dict.fromkeys(row.family for row in rows):
+        of = [row for row in rows if row.family == family]
+        good = [row for row in of if not row.why]
+        times = [row.seconds for row in good] or [0.0]
+        cells = [family, f"{len(good)} of {len(of)}", f"{min(times):.1f} to {max(times):.1f}"]
+        errors = (
+            [row.verified for row in good],
+            [row.error for row in good if not row.quantised],
+            [row.error for row in good if row.quantised],
+        )
+        cells += [f"{max(some):.0e}" if some else "" for some in errors]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
 def judged(family: str, name: str, make: Callable[[], Sample]) -> Row:
@@ -87,7 +109,8 @@ def judged(family: str, name: str, make: Callable[[], Sample]) -> Row:
             error = _error(sample, Path(told["artifact"]))
     except (FetchError, ServerError) as problem:
         return Row(family, name, why=str(problem))
-    return Row(family, name, told["seconds"], told["size"], told["parity"]["relative"], error)
+    parity = told["parity"]["relative"]
+    return Row(family, name, told["seconds"], told["size"], parity, error, sample.quantised)
 
 
 def _compiled(sample: Sample, output: Path) -> dict:  # type: ignore[type-arg]  # the command's JSON
@@ -109,5 +132,9 @@ def _error(sample: Sample, archive: Path) -> float:
     errors = []
     for (name, ours), theirs in zip(got.items(), sample.outputs, strict=True):
         wanted = np.asarray(theirs).astype(ours.dtype).reshape(ours.shape)
-        errors.append(verify.compare(name, ours, wanted)["relative"])
+        if sample.quantised:
+            apart = np.abs(ours.astype("float64") - wanted.astype("float64"))
+            errors.append(float(apart.max() / np.abs(wanted.astype("float64")).max()))
+        else:
+            errors.append(verify.compare(name, ours, wanted)["relative"])
     return max(errors)
