@@ -73,6 +73,20 @@ class Contents:
             if any(self.tensors[j].dtype == "float32" for j in operator.inputs if j >= 0)
         ]
 
+    def flat(self) -> set[str]:
+        """Quantised tensors of 8 bits that have lost height and width, and nothing else."""
+        pairs = [
+            (self.tensors[o.inputs[0]].shape, self.tensors[o.outputs[0]])
+            for o in self.operators
+            if o.inputs and o.inputs[0] >= 0 and o.outputs
+        ]
+        return {
+            made.name
+            for given, made in pairs
+            if made.dtype in ("int8", "uint8") and len(given) == 4
+            if made.shape == (given[0], 1, 1, given[3])
+        }
+
 
 def read(path: Path) -> Contents:
     """Raises Refused."""

@@ -11,7 +11,7 @@ from typing import Any
 from frontends.tensorflow import conversion, declared
 from frontends.tensorflow.declared import Chosen, Open, Refused
 from frontends.tflite import contents as tflite
-from frontends.tflite import floats
+from frontends.tflite import floats, means
 
 __all__ = ["Refused", "answer", "export", "load", "values"]
 
@@ -56,6 +56,7 @@ def export(program: Program, folder: Path, job: Mapping[str, Any]) -> dict[str, 
     logging.getLogger("tf2onnx").addHandler(heard)
     proto, _ = tf2onnx.convert.from_tflite(str(program.path), opset=conversion.OPSET)
     conversion.refuse_unknown(proto.graph, heard.lines)
+    means.round_twice(proto.graph, program.contents.flat())
     conversion.rename(proto.graph, {c.input.names[0]: c.name for c in given})
     conversion.declare(proto.graph, given)
     onnx.save(proto, folder / "model.onnx")
@@ -69,12 +70,10 @@ def export(program: Program, folder: Path, job: Mapping[str, Any]) -> dict[str, 
 
 
 def steps(graph: Any, tensors: Sequence[str]) -> dict[str, str]:
-    """Of every quantised tensor of the graph the file's. The optimiser of tf2onnx names tensors
-    anew, but not the nodes that make them.
-    """
+    """Of every quantised tensor of the graph the file's."""
     own = set(tensors)
     nodes = [node for node in graph.node if node.op_type == "QuantizeLinear"]
-    names = {node.output[0]: node.name.removesuffix("_quantize") for node in nodes}
+    names = {node.output[0]: means.tensor(node) for node in nodes}
     return {made: name for made, name in names.items() if name in own}
 
 

@@ -96,6 +96,13 @@ def test_what_it_says(tmp_path: Path) -> None:
     contents.check(made)
 
 
+def test_means_over_height_and_width(tmp_path: Path) -> None:
+    shapes = {"x": [1, 3, 3, 8], "flat": [1, 1, 1, 8], "thin": [1, 1, 3, 8], "wide": [1, 1, 1, 8]}
+    tensors = [(n, s, 7 if n == "wide" else 9, 0, True) for n, s in shapes.items()]
+    data = model(codes=[(40, "")], operators=[(0, [0], [n]) for n in (1, 2, 3)], tensors=tensors)
+    assert read(tmp_path, data).flat() == {"flat"}
+
+
 def test_custom_operators_are_named_at_once(tmp_path: Path) -> None:
     codes = [(32, "Mine"), (32, "TFLite_Detection_PostProcess"), (32, "FlexErf"), (32, "Yours")]
     steps = [(n, [0], [2]) for n in range(4)]
