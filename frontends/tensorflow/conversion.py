@@ -12,6 +12,7 @@ from typing import Any
 from frontends.tensorflow.declared import Chosen, Input, Open, Refused, Wrong, chosen
 
 OPSET = 18  # the newest that tf2onnx knows
+Run = Callable[[Sequence[Chosen], Sequence[Any]], Sequence[Any]]
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
 
 
@@ -23,7 +24,7 @@ class Program:
 
     inputs: Sequence[Input]
     outputs: Sequence[str]
-    run: Callable[[Sequence[Chosen], Sequence[Any]], Sequence[Any]]
+    run: Run
     job: Mapping[str, Any]
     choose: Callable[[Sequence[Input], Mapping[str, Any]], list[Chosen]] = chosen
     warnings: list[str] = field(default_factory=list)
@@ -73,12 +74,17 @@ def export(program: Program, folder: Path) -> dict[str, Any]:
         return {"wrong": str(error)}
     heard = Heard()
     logging.getLogger("tf2onnx").addHandler(heard)
-    signature = function.input_signature
-    proto, _ = tf2onnx.convert.from_function(function, signature, opset=OPSET)
+    concrete = function.get_concrete_function()
+    # Behind its own inputs are tensors that it captured, which are frozen as variables are.
+    inputs = [tensor.name for tensor in concrete.inputs[: len(given)]]
+    outputs = [tensor.name for tensor in concrete.outputs]
+    proto, _ = tf2onnx.convert.from_graph_def(
+        tf2onnx.tf_loader.from_function(concrete, inputs, outputs),
+        input_names=inputs, output_names=outputs, opset=OPSET,
+    )  # fmt: skip
     refuse_unknown(proto.graph, heard.lines)
-    inputs = {f"input_{n}": c.name for n, c in enumerate(given)}
-    outputs = {_place(n): name for n, name in enumerate(program.outputs)}
-    rename(proto.graph, {**inputs, **outputs})
+    names = [*(c.name for c in given), *program.outputs]
+    rename(proto.graph, dict(zip([*inputs, *outputs], names, strict=True)))
     declare(proto.graph, given)
     onnx.save(proto, folder / "model.onnx")
     return {

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from frontends.tensorflow import conversion
-from frontends.tensorflow.conversion import Program, answer
+from frontends.tensorflow.conversion import Program, Run, answer
 from frontends.tensorflow.declared import Chosen, Input, Refused, Shape
 
 __all__ = ["Refused", "answer", "export", "load"]
@@ -20,7 +20,8 @@ NO_SIGNATURE = (
     "Save it with one: tf.saved_model.save(model, path, signatures=model.call.get_concrete_function"
     "(tf.TensorSpec(shape, tf.float32)))."
 )
-STATE = ("Variable", "VariableV2", "VarHandleOp", "TemporaryVariable", "AutoReloadVariable")
+REFERENCES = ("Variable", "VariableV2")
+STATE = (*REFERENCES, "VarHandleOp", "TemporaryVariable", "AutoReloadVariable")
 NO_RESULT = ("Const", "Assign", "NoOp", "Placeholder", "PlaceholderWithDefault", "Assert")
 
 
@@ -48,26 +49,44 @@ def _saved_model(path: Path, job: Mapping[str, Any]) -> Program:
     }
     key = chosen_signature(signatures, job["signature"])
     signature = signatures[key]
-    loaded = tf.saved_model.load(str(path), tags=list(graph.meta_info_def.tags))
+    tags = list(graph.meta_info_def.tags)
     keys = sorted(signature.inputs)
     inputs = [_input(name, signature.inputs[name]) for name in keys]
     made = sorted(signature.outputs)
     # Neo's names: of TensorFlow 2 the signature's, of TensorFlow 1 the tensors'.
     second = len(graph.object_graph_def.nodes) > 0
-    outputs = [name if second else signature.outputs[name].name for name in made]
+    tensors = [signature.outputs[name].name for name in made]
+    if any(node.op in REFERENCES for node in graph.graph_def.node):
+        run = _imported(_constant(path, tags, tensors), tensors)
+    else:
+        loaded = tf.saved_model.load(str(path), tags=tags)
 
-    def run(given: Sequence[Chosen], tensors: Sequence[Any]) -> Sequence[Any]:
-        # Its variables live no longer than what was loaded.
-        results = loaded.signatures[key](**dict(zip(keys, tensors, strict=True)))
-        return [results[name] for name in made]
+        def run(given: Sequence[Chosen], values: Sequence[Any]) -> Sequence[Any]:
+            # Its variables live no longer than what was loaded.
+            results = loaded.signatures[key](**dict(zip(keys, values, strict=True)))
+            return [results[name] for name in made]
 
-    program = Program(inputs, outputs, run, job)
+    program = Program(inputs, made if second else tensors, run, job)
     if len(signatures) > 1 and not job["signature"]:
         program.warnings.append(
             f"The signature '{key}' was compiled, of {sorted(signatures)}; CompilerOptions "
             "signature_def_key names another."
         )
     return program
+
+
+def _constant(path: Path, tags: Sequence[str], outputs: Sequence[str]) -> Any:
+    """The graph with its variables' values: TensorFlow 2 does not freeze those that are tensors
+    by reference, as TensorFlow 1 made them.
+    """
+    import tensorflow as tf
+
+    v1 = tf.compat.v1
+    with tf.Graph().as_default() as graph, v1.Session() as session:
+        v1.saved_model.load(session, tags, str(path))
+        names = [name.partition(":")[0] for name in outputs]
+        frozen = v1.graph_util.convert_variables_to_constants(session, graph.as_graph_def(), names)
+    return _settled(frozen)
 
 
 def _served(path: Path) -> Any:
@@ -132,13 +151,19 @@ def _frozen(path: Path, job: Mapping[str, Any]) -> Program:
     _refuse_state(graph)
     outputs = _outputs(graph, job["outputs"])
     inputs = [_placeholder(t) for t in _sources(graph, outputs, job["names"] or ())]
+    names = [t.name for t in outputs]
+    return Program(inputs, names, _imported(proto, names), job)
+
+
+def _imported(proto: Any, outputs: Sequence[str]) -> Run:
+    import tensorflow as tf
 
     def run(given: Sequence[Chosen], tensors: Sequence[Any]) -> Sequence[Any]:
         places = [c.input.names[1] for c in given]
 
         def whole(*own: Any) -> Any:
             mapped = dict(zip(places, own, strict=True))
-            return tf.graph_util.import_graph_def(proto, mapped, [t.name for t in outputs])
+            return tf.graph_util.import_graph_def(proto, mapped, list(outputs))
 
         if tf.executing_eagerly():
             # Not a tf.function: that orders what has effects, across the frames of loops.
@@ -146,7 +171,7 @@ def _frozen(path: Path, job: Mapping[str, Any]) -> Program:
             return list(tf.compat.v1.wrap_function(whole, specs)(*tensors))
         return list(whole(*tensors))
 
-    return Program(inputs, [t.name for t in outputs], run, job)
+    return run
 
 
 def _graph_def(path: Path) -> Any:
@@ -163,9 +188,14 @@ def _graph_def(path: Path) -> Any:
         raise Refused(f"{path.name} holds no graph of TensorFlow: {error}") from None
     if not proto.node:
         raise Refused(f"{path.name} holds no graph of TensorFlow. {FREEZE}")
+    return _settled(proto)
+
+
+def _settled(proto: Any) -> Any:
+    """On no device of its own; an input with a default has that."""
     for node in proto.node:
         node.device = ""
-        if node.op == "PlaceholderWithDefault":  # it has its default, if nothing is put there
+        if node.op == "PlaceholderWithDefault":
             kind = node.attr["dtype"].type
             node.op = "Identity"
             node.attr.clear()

@@ -46,6 +46,21 @@ def saved(folder: Path) -> None:
     tf.saved_model.save(both, str(folder / "saved"), signatures=signatures)
 
 
+def first(folder: Path) -> None:
+    """Variables by reference, as TensorFlow 1 has them."""
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder(tf.float32, [None, 4], "x")
+        matrix = v1.get_variable("old", initializer=weights(4, 3), use_resource=False)
+        bias = v1.placeholder_with_default(tf.constant(0.5), [], "bias")
+        y = tf.add(x @ matrix, bias, "y")
+        session.run(v1.global_variables_initializer())
+        signature = v1.saved_model.predict_signature_def({"x": x}, {"y": y})
+        builder = v1.saved_model.Builder(str(folder / "first"))
+        builder.add_meta_graph_and_variables(session, ["serve"], {"serving_default": signature})
+        builder.save()
+
+
 def hostile(folder: Path) -> None:
     """Its first act, as soon as it is loaded, is to write a file."""
     graph = tf.Graph()
@@ -92,6 +107,19 @@ def keras3(folder: Path) -> None:
     keras.Model(image, y).save(folder / "lambda.keras")
 
 
+def channels_first(folder: Path) -> None:
+    """Layers that have their channels before the image, as trained on GPUs."""
+    layers, order = keras.layers, {"data_format": "channels_first"}
+    image = keras.Input((3, 8, 6), name="image")
+    y = layers.Conv2D(4, 3, padding="same", name="conv", **order)(image)
+    # Its mean is no variable, but a tensor that the model captures.
+    y = layers.Normalization(axis=1, mean=[0.1, 0.2, 0.3, 0.4], variance=[1.0] * 4)(y)
+    y = layers.BatchNormalization(axis=1)(y)
+    y = layers.MaxPooling2D(2, **order)(layers.DepthwiseConv2D(3, padding="same", **order)(y))
+    y = layers.Conv2DTranspose(2, 2, strides=2, name="up", **order)(y)
+    keras.Model(image, y).save(folder / "channels_first.keras")
+
+
 def keras1(folder: Path) -> None:
     """A file as Keras 1.2 wrote it, and the numbers that it gives."""
     kernel, bias, matrix = weights(3, 3, 2, 4), weights(4), weights(4, 5)
@@ -124,7 +152,7 @@ def keras1(folder: Path) -> None:
 
 
 def tflite(folder: Path) -> None:
-    """One network: with weights of 8 bits, and all of 8 bits."""
+    """One network: with weights of 8 bits, all of 8 bits, and activations of 16."""
     x = keras.Input((8, 8, 3), batch_size=1, name="image")
     y = keras.layers.Conv2D(8, 3, padding="same", activation="relu")(x)
     y = keras.layers.Add()([keras.layers.DepthwiseConv2D(3, padding="same")(y), y])
@@ -139,11 +167,17 @@ def tflite(folder: Path) -> None:
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.int8
     (folder / "int8.tflite").write_bytes(converter.convert())
+    converter.inference_input_type = converter.inference_output_type = tf.uint8
+    (folder / "uint8.tflite").write_bytes(converter.convert())
+    converter.inference_input_type = converter.inference_output_type = tf.float32
+    wide = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+    converter.target_spec.supported_ops = [wide]
+    (folder / "int16x8.tflite").write_bytes(converter.convert())
 
 
 def main(folder: Path) -> None:
     keras.utils.set_random_seed(0)
-    for make in (saved, hostile, keras3, keras1, tflite, frozen):
+    for make in (saved, first, hostile, keras3, channels_first, keras1, tflite, frozen):
         make(folder)
 
 
