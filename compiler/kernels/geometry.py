@@ -144,11 +144,12 @@ def even(extent: int, most: int) -> list[int]:
 
 
 def fits(vectors: int, columns: int, profile: Profile, whole: bool = False) -> bool:
-    """Accumulators, one weight vector each and the broadcast value in the register file. whole:
-    also the products of integers.
+    """Accumulators, one weight vector each and the broadcast value in the register file. A value
+    that several products read has a register even where an operand could be broadcast. whole: also
+    the products of integers.
     """
     weights = vectors if columns > 1 else 1
-    others = 2 if whole else int(not profile.isa.embedded_broadcast)
+    others = 2 if whole else int(vectors > 1 or not profile.isa.embedded_broadcast)
     return vectors * columns + weights + others <= profile.isa.registers
 
 

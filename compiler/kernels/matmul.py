@@ -80,9 +80,7 @@ class Matmul(Template):
     def cost(self, work: Workload, profile: Profile, point: Point) -> float:
         shape = Product.of(work, profile.isa.lanes)
         rows, vectors = point["rows"], point["vectors"]
-        # a tile that leaves no register over spills even where FMAs broadcast from memory
-        full = rows > 1 and (rows + 1) * vectors >= profile.isa.registers
-        if full or not fits(vectors, rows, profile, shape.together > 1):
+        if not fits(vectors, rows, profile, shape.together > 1):
             return math.inf
         return cycles(Blocks.of(shape, point, profile), bool(point["copy"]), profile)
 
