@@ -2,7 +2,7 @@
 
 cpu          the fifteen networks of the suite, beside the peers
 models       real models, likewise
-forests      tree ensembles, beside XGBoost and ONNX Runtime
+forests      tree ensembles, beside XGBoost, ONNX Runtime and treelite
 kernels      every kernel call of a network: time, speed, least time and why, knobs
 runtime      what a call and a parallel region cost
 peak         how fast this machine multiplies, and reads memory

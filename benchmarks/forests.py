@@ -1,4 +1,4 @@
-"""`python -m benchmarks forests`: tree ensembles beside XGBoost and ONNX Runtime.
+"""`python -m benchmarks forests`: tree ensembles beside XGBoost, ONNX Runtime and treelite.
 
 XGBoost trains the first two, on its own threads; the others are real, out of a package. A forest
 is compiled once, for any number of rows.
@@ -15,7 +15,7 @@ from benchmarks import models
 from benchmarks.artifacts import Network
 from frontends.xgboost import booster, document, graph
 
-PEERS = ["xgboost", "xgboost_c", "ort"]
+PEERS = ["xgboost", "xgboost_c", "ort", "treelite", "tl2cgen"]
 ROWS = (1, 100, 10_000)
 FEATURES, EXAMPLES, BINS = 50, 20_000, 256
 TRAINED = {"trees100_depth6": (100, 6), "trees500_depth8": (500, 8)}

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ctypes
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -220,6 +221,94 @@ class XGBoostC(XGBoost):
         return {"output": made.reshape(len(self._x), -1)}
 
 
+class Treelite:
+    """treelite's interpreter of the booster that lies beside the ONNX file."""
+
+    title = "treelite (GTIL)"
+
+    def __init__(self) -> None:
+        import treelite
+
+        self._library = treelite
+
+    @property
+    def version(self) -> str:
+        return str(self._library.__version__)
+
+    def load(self, model: Path, feed: Arrays, threads: int) -> None:
+        booster = model.with_suffix(".ubj")
+        self._model = self._library.frontend.load_xgboost_model(booster, format_choice="ubjson")
+        (self._x,), self._threads = feed.values(), threads
+
+    def run(self) -> object:
+        self._answers = self._library.gtil.predict(self._model, self._x, nthread=self._threads)
+        return self._answers
+
+    def answers(self) -> Arrays:
+        return {"output": self._answers.reshape(len(self._x), -1)}
+
+
+class Tl2cgen:
+    """The same trees as branches in C, compiled by gcc beside the ONNX file, once; rows lie ready
+    in the form that its library wants, and it is called by its C interface.
+    """
+
+    title = "tl2cgen"
+
+    def __init__(self) -> None:
+        import tl2cgen
+        import treelite
+
+        self._library: Any = tl2cgen
+        self._treelite = treelite
+
+    @property
+    def version(self) -> str:
+        return str(self._library.__version__)
+
+    def load(self, model: Path, feed: Arrays, threads: int) -> None:
+        made = model.with_suffix(f".tl2cgen-{self.version}.so")
+        if not made.exists():
+            self._compile(model.with_suffix(".ubj"), made)
+        (self._x,) = feed.values()
+        predictor = self._library.Predictor(made, nthread=threads)
+        rows = self._library.DMatrix(self._x, dtype="float32")
+        self._made = np.zeros_like(predictor.predict(rows))
+        self._kept: Any = predictor, rows
+        if len(self._x) == 1:
+            self._row(made)
+            return
+        result = self._made.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+        self._arguments = [predictor.handle, rows.handle, 0, 0, result]
+        self._call = self._library.predictor._LIB.TL2cgenPredictorPredictBatch
+
+    def _row(self, made: Path) -> None:
+        """One row goes to the compiled function itself: numbers, or -1 where one is missing."""
+        row = np.where(np.isnan(self._x[0]), np.int32(-1), self._x[0].view(np.int32))
+        self._kept = row
+        given, result = (ctypes.c_void_p(a.ctypes.data) for a in (row, self._made))
+        self._arguments = [given, 0, result]
+        self._call = ctypes.CDLL(str(made)).predict
+        self._call.restype = None
+
+    def _compile(self, booster: Path, made: Path) -> None:
+        model = self._treelite.frontend.load_xgboost_model(booster, format_choice="ubjson")
+        cpus = len(os.sched_getaffinity(0))
+        settings = {"parallel_comp": min(model.num_tree, 64)}
+        self._library.export_lib(
+            model, toolchain="gcc", libpath=made, params=settings, nthread=cpus,
+            options=["-march=native"],
+        )  # fmt: skip
+
+    def run(self) -> object:
+        if self._call(*self._arguments):
+            raise RuntimeError("tl2cgen's function failed")
+        return None
+
+    def answers(self) -> Arrays:
+        return {"output": self._made.reshape(len(self._x), -1).copy()}
+
+
 RUNNERS: Mapping[str, type[Runner]] = {
     "neoc": Neoc,
     "ort": OnnxRuntime,
@@ -227,4 +316,6 @@ RUNNERS: Mapping[str, type[Runner]] = {
     "torch": Torch,
     "xgboost": XGBoost,
     "xgboost_c": XGBoostC,
+    "treelite": Treelite,
+    "tl2cgen": Tl2cgen,
 }

@@ -54,6 +54,8 @@ class Session:
             raise RuntimeFault(f"Cannot load {library}: {exc}") from exc
         self._library.DLRGetLastError.restype = ctypes.c_char_p
         self._handle = ctypes.c_void_p()
+        # Found once: to look for it takes longer than a small model's run.
+        self._run, self._model = self._library.RunDLRModel, ctypes.byref(self._handle)
         self._call("CreateDLRModel", str(folder.resolve()).encode(), CPU, 0)
         self.inputs = self._tensors("Input")
         self.outputs = self._tensors("Output")
@@ -99,7 +101,8 @@ class Session:
 
     def execute(self) -> None:
         """Run the model on what it was fed: the part that takes the time."""
-        self._call("RunDLRModel")
+        if self._run(self._model):
+            raise self._fault()
 
     def results(self) -> dict[str, Array]:
         """Copies of the last run's outputs."""
@@ -139,7 +142,10 @@ class Session:
     def _call(self, name: str, *arguments: object) -> None:
         function: Callable[..., int] = self._library[name]
         if function(ctypes.byref(self._handle), *arguments):
-            raise RuntimeFault(self._library.DLRGetLastError().decode("ascii"))
+            raise self._fault()
+
+    def _fault(self) -> RuntimeFault:
+        return RuntimeFault(self._library.DLRGetLastError().decode("ascii"))
 
 
 def save(path: Path, arrays: Mapping[str, Array]) -> None:

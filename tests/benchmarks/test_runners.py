@@ -26,3 +26,19 @@ def test_answers_go_by_name(tmp_path: Path, kind: str, library: str, threads: in
     assert list(answers) == ["b", "a"]
     assert answers["b"].tolist() == [2, 4] and answers["a"].tolist() == [-1, -2]
     assert rival.version and rival.title
+
+
+@pytest.mark.parametrize("rows", [1, 7])
+@pytest.mark.parametrize("kind", ["xgboost", "xgboost_c", "treelite", "tl2cgen"])
+def test_rivals_in_forests_agree(tmp_path: Path, kind: str, rows: int) -> None:
+    xgboost = pytest.importorskip("xgboost")
+    pytest.importorskip("tl2cgen")
+    x = np.random.default_rng(0).standard_normal((60, 4)).astype(np.float32)
+    booster = xgboost.train({"max_depth": 3}, xgboost.DMatrix(x, x[:, 0] * x[:, 1]), 5)
+    booster.save_model(tmp_path / "net.ubj")
+    x[0, 2] = np.nan
+    rival = RUNNERS[kind]()
+    rival.load(tmp_path / "net.onnx", {"data": x[:rows]}, 2)
+    rival.run()
+    got = rival.answers()["output"]
+    np.testing.assert_allclose(got[:, 0], booster.inplace_predict(x[:rows]), rtol=1e-6)
