@@ -58,14 +58,14 @@ def _boosted_classifier(scope: Any, operator: Any, container: Any) -> None:
     base, _ = _raw(graph, boosted)
     raw = graph.add("Add", base)
     if base.size > 1:
-        graph.add("Softmax", axis=1, to_output=1)
+        if not graph.scores:
+            graph.add("Softmax", axis=1)
+        graph.add("Identity", to_output=1)
         graph.label(boosted.classes_, graph.after(raw, "ArgMax", axis=1, keepdims=0))
         return
-    if getattr(boosted, "loss", "") == "exponential":
+    if getattr(boosted, "loss", "") == "exponential" and not graph.scores:
         graph.add("Mul", np.float32(2))
-    second = graph.add("Sigmoid")
-    graph.after(graph.constant(np.float32(1)), "Sub", second)
-    graph.add("Concat", second, axis=1, to_output=1)
+    graph.of_two(raw if graph.scores else graph.add("Sigmoid"))
     kind = "GreaterOrEqual" if hasattr(boosted, "init_") else "Greater"  # what is done with a tie
     graph.after(raw, kind, np.float32(0))
     graph.add("Reshape", np.array([-1]))

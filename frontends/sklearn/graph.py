@@ -33,11 +33,15 @@ def register(
 
 
 class Graph:
-    """Nodes behind an operator's inputs, which are floats side by side."""
+    """Nodes behind an operator's inputs, which are floats side by side. scores: whether what is
+    around a classifier asks for its decision function in the place of its probabilities.
+    """
 
     def __init__(self, scope: Any, operator: Any, container: Any) -> None:
         self._scope, self._container = scope, container
         self._outputs = [output.full_name for output in operator.outputs]
+        options = scope.get_options(operator.raw_operator, {"raw_scores": False}, fail=False)
+        self.scores = bool(options.get("raw_scores"))
         parts = []
         for variable in operator.inputs:
             self.made = variable.full_name
@@ -82,6 +86,16 @@ class Graph:
             sets = [np.append(nodes.members[n], np.nan) for n in sorted(nodes.members)]
             arrays["members"] = np.concatenate(sets)
         return self.add("Forest", **{n: numpy_helper.from_array(a, n) for n, a in arrays.items()})
+
+    def of_two(self, second: str) -> str:
+        """The second output, of two classes: of the second class what is made, of the first what is
+        left to 1, or its opposite if they are scores.
+        """
+        if self.scores:
+            self.after(second, "Neg")
+        else:
+            self.after(self.constant(np.float32(1)), "Sub", second)
+        return self.add("Concat", second, axis=1, to_output=1)
 
     def label(self, classes: Any, number: str) -> None:
         """The first output: the class of that number."""

@@ -86,7 +86,8 @@ def register() -> None:
     from skl2onnx import update_registered_converter
     from skl2onnx.common import shape_calculator as shapes
 
-    options = {"nocl": [True, False], "zipmap": [True, False, "columns"]}
+    binary = [True, False]
+    options = {"nocl": binary, "raw_scores": binary, "zipmap": [*binary, "columns"]}
     for kind, shape, convert, known in (
         ("Classifier", shapes.calculate_linear_classifier_output_shapes, _classifier, options),
         ("Regressor", shapes.calculate_linear_regressor_output_shapes, _regressor, None),
@@ -125,13 +126,12 @@ def _classifier(scope: Any, operator: Any, container: Any) -> None:
     """Of two classes the trees tell the second, but for those of several outputs."""
     graph, model = Graph(scope, operator, container), operator.raw_operator
     sums = _sums(graph, model)
-    told = _transformed(graph, model)
+    told = sums if graph.scores else _transformed(graph, model)
     if model._Booster.read.targets > 1:
         graph.add("Identity", to_output=1)
         decided = sums  # logistics of large sums are all 1
     else:
-        graph.after(graph.constant(np.float32(1)), "Sub", told)
-        decided = graph.add("Concat", told, axis=1, to_output=1)
+        decided = graph.of_two(told)
     graph.label(model.classes_, graph.after(decided, "ArgMax", axis=1, keepdims=0))
 
 

@@ -12,6 +12,7 @@ from frontends.sklearn.reading import Refused, estimators
 
 Answer = Callable[[Array], Array]
 SHOWN = 40  # classes in a warning
+CLASSES = {"classes_", "_classes", "classes"}  # where estimators, LightGBM, calibrators have them
 
 
 def named(model: Any) -> Mapping[str, Answer]:
@@ -83,8 +84,9 @@ def number_classes(model: Any) -> list[str]:
     several = model.classes_ if _outputs(model) > 1 else [model.classes_]
     named = [np.asarray(classes) for classes in several if not _is_whole(np.asarray(classes))]
     for part in estimators(model):
-        for name in {"classes_", "_classes"} & vars(part).keys():  # the second of LightGBM's
-            vars(part)[name] = _numbered(vars(part)[name], named)
+        known = getattr(part, "__dict__", {})
+        for name in CLASSES & known.keys():
+            known[name] = _numbered(known[name], named)
     return [
         "Output 'label' holds numbers for the model's classes: "
         + ", ".join(f"{n} is {str(c)!r}" for n, c in enumerate(classes[:SHOWN]))
@@ -100,7 +102,7 @@ def _is_whole(classes: Array) -> bool:
 def _numbered(classes: Any, named: list[Array]) -> Any:
     if isinstance(classes, list):
         return [_numbered(c, named) for c in classes]
-    for whole in named:
+    for whole in named if isinstance(classes, np.ndarray) else ():
         if classes.dtype.kind == whole.dtype.kind and np.isin(classes, whole).all():
             return np.searchsorted(whole, classes)
     return classes

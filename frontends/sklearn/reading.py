@@ -120,7 +120,7 @@ def _is_part(made: Any, module: str, name: str) -> bool:
 
 
 def estimators(whole: Any) -> Iterator[Any]:
-    """The estimator, and all that it consists of, each once."""
+    """The estimator, and all of scikit-learn's that it consists of, each once."""
     from sklearn.base import BaseEstimator
 
     seen: set[int] = set()
@@ -140,6 +140,7 @@ def estimators(whole: Any) -> Iterator[Any]:
         elif getattr(getattr(part, "dtype", None), "hasobject", False):
             waiting += part.ravel().tolist()
         elif type(part).__module__.startswith("sklearn."):
+            yield part
             waiting += getattr(part, "__dict__", {}).values()
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from sklearn import (
+    calibration,
     cluster,
     compose,
     decomposition,
@@ -119,6 +120,12 @@ FITTED: Mapping[str, Callable[[], Any]] = {
     "pairs": lambda: scaled(svm.SVC()).fit(x, classes),
     "margin": lambda: scaled(svm.LinearSVC()).fit(x, classes > 0),
     "descent": lambda: scaled(linear_model.SGDClassifier(random_state=0)).fit(x, classes > 0),
+    "calibrated": lambda: calibration.CalibratedClassifierCV(
+        ensemble.GradientBoostingClassifier(**few), cv=2
+    ).fit(x, NAMES[classes]),
+    "calibrated_two": lambda: calibration.CalibratedClassifierCV(
+        ensemble.HistGradientBoostingClassifier(**short), cv=2
+    ).fit(x, classes > 0),
     "outliers": lambda: scaled(svm.OneClassSVM()).fit(x),
     "neighbours": lambda: neighbors.KNeighborsClassifier().fit(x, classes),
     "manhattan": lambda: neighbors.KNeighborsRegressor(metric="manhattan").fit(x, numbers),

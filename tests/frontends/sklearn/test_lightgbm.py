@@ -13,7 +13,7 @@ import lightgbm
 import numpy as np
 import pytest
 from lightgbm import LGBMClassifier, LGBMRanker, LGBMRegressor
-from sklearn import pipeline, preprocessing
+from sklearn import calibration, pipeline, preprocessing
 
 import frontends
 from frontends import onnx as hub
@@ -87,6 +87,12 @@ FITTED: Mapping[str, Callable[[], Any]] = {
     "encoded": lambda: pipeline.make_pipeline(preprocessing.OneHotEncoder(), regressor()).fit(
         grid(x)[:, [0, 2]], numbers
     ),
+    "calibrated": lambda: calibration.CalibratedClassifierCV(LGBMClassifier(**few), cv=2).fit(
+        x, NAMES[classes]
+    ),
+    "calibrated_two": lambda: calibration.CalibratedClassifierCV(
+        LGBMClassifier(**few), cv=2, method="isotonic"
+    ).fit(x, classes > 0),
     "ranks": lambda: LGBMRanker(**few).fit(x, classes, group=[50] * 3),
     "booster": lambda: lightgbm.train(
         {"objective": "multiclass", "num_class": 3, "verbose": -1}, lightgbm.Dataset(x, classes), 5

@@ -1,6 +1,7 @@
 """The SKLEARN front end: its texts, and models compiled through the confined process."""
 
 import os
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,19 @@ def test_a_hostile_file_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"^Framework cannot load Scikit-Learn .*posix\.mkdir"):
         frontends.load("SKLEARN", path, None)
     assert not (tmp_path / "made").exists()
+
+
+def test_a_bomb_of_numbers_is_refused(tmp_path: Path) -> None:
+    few, many = 1 << 20, 1 << 42
+    path = tmp_path / "model.joblib"
+    joblib.dump(np.zeros(few), path, compress=3, protocol=2)
+    plain = zlib.decompress(path.read_bytes())
+    told, false = b"J" + few.to_bytes(4, "little"), b"\x8a\x06" + many.to_bytes(6, "little")
+    whole = plain.replace(told, false)
+    assert whole != plain
+    path.write_bytes(zlib.compress(whole))
+    with pytest.raises(ModelError, match=r"^Framework cannot load Scikit-Learn .*MemoryError"):
+        frontends.load("SKLEARN", path, None)
 
 
 def test_columns_that_the_model_does_not_have(tmp_path: Path) -> None:
