@@ -40,7 +40,7 @@ class Graph:
     def __init__(self, scope: Any, operator: Any, container: Any) -> None:
         self._scope, self._container = scope, container
         self._outputs = [output.full_name for output in operator.outputs]
-        options = scope.get_options(operator.raw_operator, {"raw_scores": False}, fail=False)
+        options = scope.get_options(operator.raw_operator, {"raw_scores": False}, fail=False) or {}
         self.scores = bool(options.get("raw_scores"))
         parts = []
         for variable in operator.inputs:
