@@ -49,7 +49,7 @@ def _factors(random: np.random.Generator, like: Any) -> np.ndarray:
 
 
 def main(place: Path, library: str, net: str, size: int) -> None:
-    model = build(library, net, size)
+    model = build(library, net, size, classifier_activation=None)  # a softmax would hide errors
     x = images(size, 0)
     model.save(place)
     # As the command's clients give an image; the model's own order is the other one.
