@@ -5,6 +5,7 @@ LIBRARY is `keras`, version 3, or `tf_keras`, the last of version 2.
 """
 
 import importlib
+import inspect
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,10 @@ def build(library: str, net: str, size: int, **options: Any) -> Any:
     module = importlib.import_module(library)
     module.utils.set_random_seed(0)
     applications = importlib.import_module(f"{library}.applications")
-    model = getattr(applications, net)(weights=None, input_shape=(size, size, 3), **options)
+    make = getattr(applications, net)
+    if "include_preprocessing" in inspect.signature(make).parameters:
+        options["include_preprocessing"] = False  # of bytes: inputs around 0 would be all alike
+    model = make(weights=None, input_shape=(size, size, 3), **options)
     random = np.random.default_rng(0)
     for weight in model.trainable_weights:
         if len(weight.shape) == 1:
