@@ -220,9 +220,15 @@ class _Framework:
         # As the standard has it. The fused kernels saturate sums of products on CPUs without VNNI.
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.add_session_config_entry("session.x64quantprecision", "1")
-        self._session = onnxruntime.InferenceSession(
-            proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        try:
+            self._session = onnxruntime.InferenceSession(
+                proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # they have no common class
+            raise ServerError(
+                "Verification: the steps of this quantised model cannot be judged one by one, as "
+                f"ONNX Runtime does not load them: {str(error).splitlines()[0]}"
+            ) from error
 
     def __call__(self, inputs: Arrays, values: Arrays) -> dict[str, Array]:
         """Every output, step, and operand of a step by name, from the model's inputs and all

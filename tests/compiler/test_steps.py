@@ -261,6 +261,17 @@ def test_a_compiler_with_a_bug_is_told_the_step(
 
 
 @pytest.mark.usefixtures("differs")
+def test_steps_that_onnx_runtime_does_not_load_are_told() -> None:
+    """Zero points of 16 bits came with opset 21."""
+    proto = onnx.parser.parse_model(
+        """<ir_version: 8, opset_import: ["" : 18]> g (float[4] x) => (float[4] y)
+        <float s = {0.5}, int16 z = {3}>
+        { q = QuantizeLinear(x, s, z) y = DequantizeLinear(q, s, z) }"""
+    )
+    with pytest.raises(ServerError, match=r"does not load them: .*int16"):
+        steps._Framework(proto, {"q": np.zeros(4, np.int16)})
+
+
 def test_an_artifact_that_is_not_made_of_its_steps_fails(tmp_path: Path) -> None:
     path = network(tmp_path)
     wrong = onnx.load(path)
