@@ -1,5 +1,6 @@
 """Tree ensembles: what every reader of trees gives, and what the kernels walk.
 
+    out[row] = base
     out[row, targets[tree] + k] += leaves[the tree's leaf for the row, k]    in the trees' order
 
 A reader says what it found as `Nodes`, with any kind of test. A `Forest` has one kind: a *column*
@@ -40,6 +41,13 @@ SHALLOW = 2  # levels that a complete tree may be less deep than the deepest one
 MAX_NODES = 1 << 24
 SETS = (MEMBER, WITHIN)
 WORDS = ("int32", "float32", "float64")  # types of what a packed forest holds
+# What an output's trees are put together by, what that begins with, and what a leaf says that says
+# nothing, as a share of the largest number.
+AGGREGATES: Mapping[str, tuple[np.ufunc, float, float]] = {
+    "SUM": (np.add, 0.0, 0.0),
+    "MIN": (np.minimum, np.inf, 1.0),
+    "MAX": (np.maximum, -np.inf, -1.0),
+}
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,8 @@ class Forest:
     the end of the last), whether it is the last bit of the rank, and what stands for NaN.
 
     column, cut, child: of each node; of a leaf -1, 0 and the leaf's number. The second child is the
-    node behind the first. roots, depths, targets: of each tree. leaves: [number, width].
+    node behind the first. roots, depths, targets: of each tree. leaves: [number, width]. base: of
+    each output.
     """
 
     features: Array
@@ -63,6 +72,7 @@ class Forest:
     depths: Array
     targets: Array
     leaves: Array
+    base: Array
 
     def packed(self) -> Array:
         """All of it as words."""
@@ -96,11 +106,12 @@ def filled(depths: Array) -> Array:
     return depths.clip(max(int(depths.max(initial=0)) - SHALLOW, 0)).astype(np.int64)
 
 
-def forest(nodes: Nodes, leaves: Array, dtype: str, silent: float = 0.0) -> Forest:
-    """leaves: [number, targets] in the type of the sums, NaN where a leaf says nothing of a target,
-    which counts as `silent`. dtype: of the features. Raises ModelError.
+def forest(nodes: Nodes, leaves: Array, dtype: str, aggregate: str = "SUM") -> Forest:
+    """leaves: [number, targets] in the type of the sums, NaN where a leaf says nothing of a target.
+    dtype: of the features. aggregate: one of AGGREGATES. Raises ModelError.
     """
-    nodes = _ordered(nodes)
+    combine, first, silent = AGGREGATES[aggregate]
+    nodes, base = _begun(_settled(_ordered(nodes)), leaves, combine, first)
     order, child, depths, roots = _laid_out(nodes)
     nodes = _picked(nodes, order)
     inner = nodes.tests != LEAF
@@ -120,8 +131,28 @@ def forest(nodes: Nodes, leaves: Array, dtype: str, silent: float = 0.0) -> Fore
         "depths": depths,
         "targets": targets,
     }
-    mine = np.where(np.isnan(mine), silent, mine).astype(leaves.dtype)
-    return Forest(**columns, **_integers(numbers), leaves=mine)
+    least = silent * np.finfo(leaves.dtype).max
+    mine = np.where(np.isnan(mine), least, mine).astype(leaves.dtype)
+    return Forest(**columns, **_integers(numbers), leaves=mine, base=base)
+
+
+def _settled(nodes: Nodes) -> Nodes:
+    """A test that leads to one node either way is that node."""
+    inner = nodes.tests != LEAF
+    there = np.where(inner & (nodes.yes == nodes.no), nodes.yes, np.arange(len(inner)))
+    yes, no = (
+        np.where(inner, there[np.where(inner, led, 0)], led) for led in (nodes.yes, nodes.no)
+    )
+    return replace(nodes, roots=there[nodes.roots], yes=yes, no=no)
+
+
+def _begun(nodes: Nodes, leaves: Array, combine: np.ufunc, first: float) -> tuple[Nodes, Array]:
+    """Without the first trees that are no more than a leaf, and what those say of each output."""
+    base = np.full(leaves.shape[1], first, leaves.dtype)
+    bare = np.logical_and.accumulate(nodes.tests[nodes.roots] == LEAF)
+    for said in leaves[nodes.yes[nodes.roots[bare]]]:
+        base = np.where(np.isnan(said), base, combine(base, said))
+    return replace(nodes, roots=nodes.roots[~bare]), base
 
 
 def _counts(marked: Array, roots: Array) -> Array:

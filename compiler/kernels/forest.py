@@ -1,8 +1,8 @@
 """Tree ensembles: what their templates share.
 
 neoc.forest(x, words, facts, aggregate): x [rows, features], a packed Forest (frontends/forest.py)
-and its facts. Sums run over the trees in their order, whatever the template, in the type of the
-leaves, so that all of them give the same bits.
+and its facts. Sums begin with the base and run over the trees in their order, whatever the
+template, in the type of the leaves, so that all of them give the same bits.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ COMBINE: dict[str, Callable[[Expr, Expr], Expr]] = {
     "MIN": tirx.min,
     "MAX": tirx.max,
 }
-NEUTRAL = {"SUM": 0.0, "MIN": float("inf"), "MAX": float("-inf")}
 
 
 @dataclass(frozen=True)

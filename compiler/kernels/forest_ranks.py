@@ -18,7 +18,6 @@ from tvm.script.ir_builder import tirx as T
 from compiler.kernels.emit import bound, kernel, loop, vector_at, workspace
 from compiler.kernels.forest import (
     COMBINE,
-    NEUTRAL,
     OPERATOR,
     Field,
     Job,
@@ -90,6 +89,7 @@ def _table(job: Job) -> Table:
             ("cuts", "int8", facts.complete),
             ("columns", "uint16" if facts.columns < 1 << 16 else "int32", facts.complete),
             ("leaves", job.kind, facts.complete * facts.width),
+            ("base", job.kind, job.outputs),
             ("depths", "int32", facts.trees),
             ("targets", "int32", facts.trees),
         ]
@@ -121,6 +121,7 @@ def _packed(words: Array, job: Job, table: Table) -> Array:
             "cuts": np.concatenate(cuts).astype(np.int8),
             "columns": np.concatenate(columns).astype(table.fields["columns"][1]),
             "leaves": np.concatenate(leaves).astype(job.kind),
+            "base": forest.base.astype(job.kind),
             "depths": depths.astype(np.int32),
             "targets": forest.targets,
         }
@@ -148,9 +149,10 @@ class _Tiles:
             self.sums = workspace(job.outputs * self.rows, job.kind)
             parts = 1 << max(job.facts.depth - LOW, 0)
             self.found = workspace(parts * self.rows, "int8")
-            neutral = spread(tirx.const(NEUTRAL[job.aggregate], job.kind), self.lanes)
-            with loop(job.outputs * self.rows // self.lanes) as n:
-                T.buffer_store(self.sums, neutral, [vector_at(n * self.lanes, self.lanes)])
+            with loop(job.outputs) as k, loop(self.rows // self.lanes) as n:
+                base = spread(self.fields["base"][k], self.lanes)
+                at = vector_at(bound(k * self.rows) + n * self.lanes, self.lanes)
+                T.buffer_store(self.sums, base, [at])
             self._columns(first)
             self._trees()
             self._store(first)

@@ -17,7 +17,6 @@ from tvm.script.ir_builder import tirx as T
 from compiler.kernels.emit import bound, kernel, loop, registers, vector_at
 from compiler.kernels.forest import (
     COMBINE,
-    NEUTRAL,
     OPERATOR,
     Field,
     Job,
@@ -89,6 +88,7 @@ def _table(job: Job, lanes: int) -> Table:
             ("levels", "int32", facts.trees),
             ("targets", "int32", facts.trees),
             ("leaves", job.kind, facts.leaves * facts.width),
+            ("base", job.kind, job.outputs),
         ]
     )
 
@@ -116,6 +116,7 @@ def _packed(words: Array, job: Job, table: Table, lanes: int) -> Array:
             "levels": np.append(np.repeat(most, WALKS), forest.depths[whole:]).astype(np.int32),
             "targets": forest.targets,
             "leaves": forest.leaves.astype(job.kind),
+            "base": forest.base.astype(job.kind),
         }
     )
 
@@ -141,8 +142,8 @@ class _Walk:
             count = together if job.rows % together == 0 else tirx.min(together, job.rows - first)
             self.row_ranks = T.alloc_buffer((together * self.width,), "int32", layout=None)
             self.sums = T.alloc_buffer((together * job.outputs,), job.kind, layout=None)
-            with loop(together * job.outputs) as n:
-                T.buffer_store(self.sums, tirx.const(NEUTRAL[job.aggregate], job.kind), [n])
+            with loop(together) as n, loop(job.outputs) as k:
+                T.buffer_store(self.sums, self.fields["base"][k], [n * job.outputs + k])
             self._columns(first)
             with loop(job.facts.trees // WALKS if together == 1 else 0) as group:
                 if together == 1 and job.facts.trees >= WALKS:

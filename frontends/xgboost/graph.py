@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from frontends.nodes import LEAF, MEMBER, Array
+from frontends.nodes import LEAF, MEMBER, Array, Nodes, joined
 from frontends.xgboost.booster import Booster
 
 INPUT, OUTPUT, MARGIN = "data", "output", "margin"
@@ -53,14 +54,29 @@ def _linear(booster: Booster) -> Made:
 
 
 def _trees(booster: Booster) -> Made:
-    assert booster.nodes is not None
-    base = _constant("base", np.array(booster.base, np.float32))
-    attributes = _ensemble(booster)
+    attributes = _ensemble(_begun(booster))
     trees = helper.make_node(
-        "TreeEnsemble", [INPUT], ["sums"], domain="ai.onnx.ml", aggregate_function=1,
+        "TreeEnsemble", [INPUT], [MARGIN], domain="ai.onnx.ml", aggregate_function=1,
         n_targets=booster.outputs, post_transform=0, **attributes,
     )  # fmt: skip
-    return [trees, base, _node("Add", ["sums", "base"], MARGIN)]
+    return [trees]
+
+
+def _begun(booster: Booster) -> Booster:
+    """With the base score as trees that are no more than a leaf, before all others: XGBoost adds
+    the trees to it one by one, and sums of float32 depend on the order.
+    """
+    assert booster.nodes is not None
+    width = booster.leaves.shape[1]
+    leaves = booster.base.reshape(-1, width)
+    number, none = np.arange(len(leaves)), np.zeros(len(leaves), np.int64)
+    bare = Nodes(none + LEAF, none, none * 0.0, number, none, none > 0, number)
+    return replace(
+        booster,
+        nodes=joined([bare, booster.nodes]),
+        targets=np.append(number, booster.targets),
+        leaves=np.concatenate([leaves, booster.leaves]),
+    )
 
 
 def _ensemble(booster: Booster) -> dict[str, Any]:
@@ -89,17 +105,15 @@ def _ensemble(booster: Booster) -> dict[str, Any]:
     parts = {
         "nodes_featureids": np.append(nodes.features[inner], spare),
         "nodes_missing_value_tracks_true": np.append(nodes.missing[inner], spare).astype(np.int64),
-        "tree_roots": number_of_root,
     } | sides
     made: dict[str, Any] = {}
     for name, array in parts.items():
         leaves = sides.get(name.replace("nodeids", "leafs"))
         step = np.zeros(len(array), np.int64)
-        if name == "tree_roots":
-            step[:] = count
-        elif leaves is not None and name.endswith("nodeids"):
+        if leaves is not None and name.endswith("nodeids"):
             step = np.where(leaves == 1, len(booster.leaves), count)
         made[name] = np.concatenate([array + k * step for k in range(width)]).tolist()
+    made["tree_roots"] = (number_of_root[:, None] + count * np.arange(width)).ravel().tolist()
     splits = np.append(nodes.values[inner], spare).astype(np.float32)
     modes = np.where(tests == MEMBER, IN, LESS).astype(np.uint8)
     targets = booster.targets[trees[leaf]]

@@ -34,11 +34,9 @@ def aggregated(b: Builder, x: Value, nodes: Nodes, weights: Array, how: str) -> 
     if how not in AGGREGATES:
         raise ModelError(f"attribute aggregate_function is '{how}'; known are {AGGREGATES}")
     _check(nodes, len(weights), shape(x)[1])
-    limits = np.finfo(dtype(x))
-    silent = {"MIN": float(limits.max), "MAX": float(limits.min)}.get(how, 0.0)
-    made = forest.forest(nodes, weights.astype(dtype(x)), dtype(x), silent)
-    folded = tvm.ir.StringImm("SUM" if how == "AVERAGE" else how)
-    operands = [x, made.packed(), relax.ShapeExpr(made.facts()), folded]
+    folded = "SUM" if how == "AVERAGE" else how
+    made = forest.forest(nodes, weights.astype(dtype(x)), dtype(x), folded)
+    operands = [x, made.packed(), relax.ShapeExpr(made.facts()), tvm.ir.StringImm(folded)]
     y = b.own("neoc.forest", operands, (shape(x)[0], weights.shape[1]), dtype(x))
     return b(R.divide, y, float(max(len(nodes.roots), 1))) if how == "AVERAGE" else y
 

@@ -9,7 +9,7 @@ import numpy as np
 from tvm import relax
 from tvm.ir import StringImm
 
-from frontends.forest import Forest
+from frontends.forest import AGGREGATES, Forest
 from frontends.nodes import (
     AS_ZERO,
     EQ,
@@ -126,18 +126,16 @@ def inputs(made: Grown, rows: int, features: int, seed: int = 0, kind: str = "fl
     return np.where(rng.random(x.shape) < 0.15, np.nan, x).astype(kind)
 
 
-def walked(made: Forest, x: Array, outputs: int, aggregate: str = "SUM") -> Array:
+def walked(made: Forest, x: Array, aggregate: str = "SUM") -> Array:
     """What neoc.forest is: columns, then every tree."""
-    first, combine = {
-        "SUM": (0.0, np.add), "MIN": (np.inf, np.minimum), "MAX": (-np.inf, np.maximum)
-    }[aggregate]  # fmt: skip
+    combine = AGGREGATES[aggregate][0]
     ranks = np.zeros((len(x), len(made.features)), np.int64)
     for c, feature in enumerate(made.features):
         bounds = made.bounds[made.starts[c] : made.starts[c + 1]]
         rank = (x[:, feature, None] >= bounds).sum(1)
         rank = rank & 1 if made.parity[c] else rank
         ranks[:, c] = np.where(np.isnan(x[:, feature]), made.missing[c], rank)
-    out = np.full((len(x), outputs), first, made.leaves.dtype)
+    out = np.tile(made.base, (len(x), 1))
     for tree, target in enumerate(made.targets):
         node = np.full(len(x), made.roots[tree])
         for _ in range(int(made.depths[tree])):
@@ -149,8 +147,8 @@ def walked(made: Forest, x: Array, outputs: int, aggregate: str = "SUM") -> Arra
     return out
 
 
-def call(x: relax.Expr, made: Forest, outputs: int, aggregate: str = "SUM") -> relax.Call:
-    kind = relax.TensorType((int(x.ty.shape[0]), outputs), str(made.leaves.dtype))
+def call(x: relax.Expr, made: Forest, aggregate: str = "SUM") -> relax.Call:
+    kind = relax.TensorType((int(x.ty.shape[0]), len(made.base)), str(made.leaves.dtype))
     facts = relax.ShapeExpr(made.facts())
     operands = [x, relax.const(made.packed()), facts, StringImm(aggregate)]
     return relax.op.call_pure_packed("neoc.forest", *operands, ty_args=kind)

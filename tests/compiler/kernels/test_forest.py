@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 from tvm import relax
 
-from compiler.kernels.forest import NEUTRAL, Table
+from compiler.kernels.forest import Table
 from frontends import forest
+from frontends.forest import AGGREGATES
 from tests.compiler.kernels import forests
 from tests.compiler.kernels.harness import check
-
-FIRST = {"SUM": np.add, "MIN": np.minimum, "MAX": np.maximum}
 
 
 def test_a_table_keeps_arrays_apart() -> None:
@@ -26,15 +25,16 @@ def test_a_table_keeps_arrays_apart() -> None:
         np.testing.assert_array_equal(made[at:].view(kind)[:elements], arrays[name])
 
 
-@pytest.mark.parametrize("how", list(FIRST))
+@pytest.mark.parametrize("how", list(AGGREGATES))
 @pytest.mark.parametrize("rows", [1, 40])
 def test_aggregates_and_what_follows(how: str, rows: int) -> None:
     grown = forests.grown(9, 3, 5, full=1.0)
     x = forests.inputs(grown, rows, 5)
-    made = forest.forest(grown.nodes, grown.leaves, "float32")
+    made = forest.forest(grown.nodes, grown.leaves, "float32", how)
+    combine, first, _ = AGGREGATES[how]
     names = check(
-        lambda v: relax.op.add(forests.call(v, made, 1, how), relax.const(0.5, "float32")), [x],
-        grown.walked(x, FIRST[how], NEUTRAL[how]) + np.float32(0.5), seeds=[None, 0, 1],
+        lambda v: relax.op.add(forests.call(v, made, how), relax.const(0.5, "float32")), [x],
+        grown.walked(x, combine, first) + np.float32(0.5), seeds=[None, 0, 1],
     )  # fmt: skip
     assert len(names) == 1
 
@@ -43,4 +43,4 @@ def test_no_column() -> None:
     grown = forests.grown(5, 0, 2, 2)
     x = forests.inputs(grown, 3, 2)
     made = forest.forest(grown.nodes, grown.leaves, "float32")
-    check(lambda v: forests.call(v, made, 2), [x], grown.walked(x), seeds=[None, 0, 1])
+    check(lambda v: forests.call(v, made), [x], grown.walked(x), seeds=[None, 0, 1])

@@ -1,7 +1,7 @@
 """compiler/kernels/forest_ranks.py against plain walks."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from compiler import codegen, pipeline
@@ -15,8 +15,8 @@ from tests.compiler.kernels.harness import NARROW, WIDE, Array, Machine, close, 
 RANKS = ForestRanks()
 
 
-def computed(made: forest.Forest, x: Array, targets: int, profile: Profile, vectors: int) -> Array:
-    module = pipeline.lower(main_of(lambda v: forests.call(v, made, targets), [x]), profile)
+def computed(made: forest.Forest, x: Array, profile: Profile, vectors: int) -> Array:
+    module = pipeline.lower(main_of(lambda v: forests.call(v, made), [x]), profile)
     works = pipeline.workloads(module)
     assert all(RANKS.accepts(work, profile) for work in works.values())
     chosen = {name: Schedule(RANKS, {"vectors": vectors}) for name in works}
@@ -41,7 +41,8 @@ def test_any_forest(
     )  # fmt: skip
     x = forests.inputs(grown, rows, features, seed, kind)
     made = forest.forest(grown.nodes, grown.leaves, kind)
-    close(computed(made, x, targets, NARROW, vectors), grown.walked(x), 1e-7)
+    assume(len(made.roots))  # the others are for walks
+    close(computed(made, x, NARROW, vectors), grown.walked(x), 1e-7)
 
 
 @pytest.mark.parametrize(("depth", "profile"), [(8, NARROW), (5, WIDE)])
@@ -49,4 +50,4 @@ def test_deep_trees_and_many_bounds(depth: int, profile: Profile) -> None:
     grown = forests.grown(3, depth, 2, seed=1, distinct=400, full=1.0)
     x = forests.inputs(grown, 70, 2)
     made = forest.forest(grown.nodes, grown.leaves, "float32")
-    close(computed(made, x, 1, profile, 1), grown.walked(x), 1e-7)
+    close(computed(made, x, profile, 1), grown.walked(x), 1e-7)

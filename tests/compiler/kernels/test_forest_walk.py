@@ -26,6 +26,6 @@ def test_any_forest(
     x = forests.inputs(grown, rows, features, seed)
     made = forest.forest(grown.nodes, grown.leaves, "float32")
     check(
-        lambda v: forests.call(v, made, targets), [x], grown.walked(x), seeds=[None, 1],
+        lambda v: forests.call(v, made), [x], grown.walked(x), seeds=[None, 1],
         tolerance=1e-7, profiles=[NARROW],
     )  # fmt: skip

@@ -87,8 +87,7 @@ def walked(
     x: tvm.runtime.Tensor, words: tvm.runtime.Tensor, facts: Any, aggregate: str
 ) -> tvm.runtime.Tensor:
     made = Forest.unpacked(words.numpy())
-    outputs = int(made.targets.max(initial=0)) + made.leaves.shape[1]
-    return tvm.runtime.tensor(forests.walked(made, x.numpy(), outputs, aggregate))
+    return tvm.runtime.tensor(forests.walked(made, x.numpy(), aggregate))
 
 
 tvm_ffi.register_global_func("neoc.forest", walked)
