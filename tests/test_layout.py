@@ -67,6 +67,8 @@ COVERED_BY = {
     "compiler/kernels/winograd_stages.py": "tests/compiler/kernels/test_winograd.py",
     "frontends/pytorch/export.py": "tests/frontends/pytorch/test_pytorch.py",
     "frontends/exported.py": "tests/frontends/pytorch/test_pytorch.py",
+    "frontends/pytorch/symbolics.py": "tests/frontends/pytorch/test_pytorch.py",
+    "frontends/tensorflow/handlers.py": "tests/frontends/tensorflow/test_tensorflow.py",
     "frontends/tensorflow/export.py": "tests/frontends/tensorflow/test_tensorflow.py",
     "frontends/keras/export.py": "tests/frontends/tensorflow/test_tensorflow.py",
     "frontends/tflite/export.py": "tests/frontends/tensorflow/test_tensorflow.py",

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from frontends.pytorch import symbolics
+
 OPSET = 20  # the newest that torch's exporter of TorchScript knows
 WHOLE = {
     "Long": "int64", "Int": "int32", "Short": "int16", "Char": "int8", "Byte": "uint8",
@@ -66,6 +68,7 @@ class Script:
                 return tuple(leaf.clone() for leaf in leaves(self.module(*given)))
 
         # What is scripted stays: a trace records the call of it.
+        symbolics.register(OPSET)
         traced = torch.jit.trace(Flat(self._module).eval(), tuple(inputs), check_trace=False)
         torch.onnx.export(
             traced, tuple(inputs), str(place), dynamo=False, opset_version=OPSET, **names

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from frontends.tensorflow import handlers
 from frontends.tensorflow.declared import Chosen, Input, Open, Refused, Wrong, chosen
 
 OPSET = 18  # the newest that tf2onnx knows
@@ -75,12 +76,14 @@ def export(program: Program, folder: Path) -> dict[str, Any]:
     heard = Heard()
     logging.getLogger("tf2onnx").addHandler(heard)
     concrete = function.get_concrete_function()
+    inline(concrete.graph)
     # Behind its own inputs are tensors that it captured, which are frozen as variables are.
     inputs = [tensor.name for tensor in concrete.inputs[: len(given)]]
     outputs = [tensor.name for tensor in concrete.outputs]
     proto, _ = tf2onnx.convert.from_graph_def(
         tf2onnx.tf_loader.from_function(concrete, inputs, outputs),
         input_names=inputs, output_names=outputs, opset=OPSET,
+        custom_op_handlers=handlers.handlers(),
     )  # fmt: skip
     refuse_unknown(proto.graph, heard.lines)
     names = [*(c.name for c in given), *program.outputs]
@@ -93,6 +96,22 @@ def export(program: Program, folder: Path) -> dict[str, Any]:
         "version": tf.__version__,
         "warnings": program.warnings,
     }
+
+
+def inline(graph: Any) -> None:
+    """Functions that XLA was to compile are written, when the graph is, like all others: freezing
+    would not put what they do in the place of their calls.
+    """
+    written = graph.as_graph_def
+
+    def plain(**options: Any) -> Any:
+        proto = written(**options)
+        functions = proto.library.function
+        for one in (*proto.node, *functions, *(node for f in functions for node in f.node_def)):
+            one.attr.pop("_XlaMustCompile", None)
+        return proto
+
+    graph.as_graph_def = plain
 
 
 def answer(program: Program, inputs: list[Any]) -> list[Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from frontends.tensorflow import conversion, declared
+from frontends.tensorflow import conversion, declared, handlers
 from frontends.tensorflow.declared import Chosen, Open, Refused
 from frontends.tflite import contents as tflite
 from frontends.tflite import floats, means
@@ -54,7 +54,9 @@ def export(program: Program, folder: Path, job: Mapping[str, Any]) -> dict[str, 
     _interpreter(program, given)  # raises what TFLite itself has against the shapes
     heard = conversion.Heard()
     logging.getLogger("tf2onnx").addHandler(heard)
-    proto, _ = tf2onnx.convert.from_tflite(str(program.path), opset=conversion.OPSET)
+    proto, _ = tf2onnx.convert.from_tflite(
+        str(program.path), opset=conversion.OPSET, custom_op_handlers=handlers.handlers()
+    )
     conversion.refuse_unknown(proto.graph, heard.lines)
     means.round_twice(proto.graph, program.contents.flat())
     conversion.rename(proto.graph, {c.input.names[0]: c.name for c in given})

@@ -64,6 +64,22 @@ class Table(nn.Module):
         return made
 
 
+class Differences(nn.Module):
+    """Of floats, integers and bools, with more at either end, which may be of another type."""
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> Any:
+        whole = (x * 9).to(torch.int64)
+        return (
+            x.diff(),
+            x.diff(n=3, dim=0, prepend=y, append=y[:1]),
+            x.diff(n=0, append=y),
+            whole.diff(dim=-2),
+            whole.diff(prepend=y, append=x > 0),
+            (x > 0).diff(n=2, append=y > 0),
+            torch.diff(x > 0, prepend=whole[:, :1].to(torch.uint8)),
+        )
+
+
 class Hostile(nn.Module):
     """Scripted: as soon as it is loaded it reads a file of this machine."""
 
@@ -92,6 +108,7 @@ def main(folder: Path) -> None:
     keep(folder / "branch.pt", torch.jit.script(Branch().eval()), runs)
     tokens = [[torch.randint(0, n, (1, 5)) for n in (99, 9, 2)] for _ in range(2)]
     keep(folder / "table.pth", torch.jit.trace(Table().eval(), tuple(tokens[0])), tokens)
+    keep(folder / "diff.pth", torch.jit.trace(Differences(), tuple(runs[0])), runs)
     torch.jit.script(Hostile().eval()).save(folder / "hostile.pt")
     torch.save(traced.state_dict(), folder / "weights.pth")
     torch.save(traced, folder / "module.pth")

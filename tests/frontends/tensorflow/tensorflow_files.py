@@ -46,6 +46,43 @@ def saved(folder: Path) -> None:
     tf.saved_model.save(both, str(folder / "saved"), signatures=signatures)
 
 
+class Fused(tf.Module):
+    """Functions for XLA, one inside of the other and in a loop; and what tf2onnx does not know."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.matrix = tf.Variable(weights(4, 4))
+
+    @tf.function(jit_compile=True)
+    def inner(self, x: Any) -> Any:
+        return tf.math.erfc(x * self.matrix[0])
+
+    @tf.function(jit_compile=True)
+    def layer(self, x: Any) -> Any:
+        return self.inner(x @ self.matrix)
+
+    @tf.function(input_signature=[tf.TensorSpec([2, 4], tf.float32, name="x")])
+    def whole(self, x: Any) -> Any:
+        raw, above = tf.raw_ops, tf.nn.relu(x)
+        _, y = tf.while_loop(lambda n, _: n < 3, lambda n, y: (n + 1, self.layer(y)), (0, x))
+        return {
+            "erfc": self.layer(x) - y,
+            "expm1": tf.math.expm1(x * 1e-4),
+            "inv": raw.Inv(x=above + 0.5),
+            "l2_loss": tf.nn.l2_loss(x),
+            "log1p": tf.math.log1p(above * 1e-4),
+            "mod": raw.Mod(x=x, y=0.7),
+            "mul_no_nan": raw.MulNoNan(x=tf.math.log(above), y=above),
+            "truncate_mod": raw.TruncateMod(x=tf.cast(x * 9.0, tf.int32), y=[4, -3, 5, 2]),
+            "xdivy": raw.Xdivy(x=above, y=above * 3.0),
+            "xlogy": raw.Xlogy(x=above, y=above),
+        }
+
+
+def fused(folder: Path) -> None:
+    tf.saved_model.save(model := Fused(), str(folder / "fused"), signatures=model.whole)
+
+
 def first(folder: Path) -> None:
     """Variables by reference, as TensorFlow 1 has them."""
     v1 = tf.compat.v1
@@ -177,7 +214,7 @@ def tflite(folder: Path) -> None:
 
 def main(folder: Path) -> None:
     keras.utils.set_random_seed(0)
-    for make in (saved, first, hostile, keras3, channels_first, keras1, tflite, frozen):
+    for make in (saved, fused, first, hostile, keras3, channels_first, keras1, tflite, frozen):
         make(folder)
 
 

@@ -18,6 +18,7 @@ from frontends.model import ModelError
 
 ROOT = Path(__file__).parents[3]
 NO_NETWORK = ("NewConnectionError", "Temporary failure in name resolution", "ProxyError")
+FUSED = "erfc expm1 inv l2_loss log1p mod mul_no_nan truncate_mod xdivy xlogy".split()  # outputs
 LANDLOCK = ctypes.CDLL(None).syscall(444, None, 0, 1) >= 2  # landlock_create_ruleset, its version
 
 
@@ -75,6 +76,7 @@ def with_tensorflow(python: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ("framework", "name", "config", "outputs"),
     [
         ("TENSORFLOW", "saved", '{"x": [2, 4]}', ["grown"]),
+        ("TENSORFLOW", "fused", None, FUSED),
         ("TENSORFLOW", "first", '{"x": [2, 4]}', ["y:0"]),
         ("TENSORFLOW", "frozen.pbtxt", '{"image": [1, 6, 6, 3], "rate": []}', ["made:0"]),
         ("KERAS", "keras1.h5", '{"conv_input": [1, 2, 6, 6]}', ["dense"]),
