@@ -33,6 +33,7 @@ from compiler.passes.pack_layout import pack_layout
 from compiler.passes.read_in_place import read_in_place
 from compiler.passes.sink_transposes import sink_transposes
 from compiler.passes.store_narrow import store_narrow
+from compiler.passes.take_input import take_input
 from targets import Profile
 
 Pass = Callable[[tvm.IRModule], tvm.IRModule]
@@ -65,7 +66,7 @@ def phases(profile: Profile) -> list[Phase]:
     return [
         Phase("fold", tuple(map(each, fold))),
         Phase("layout", (each(layout), each(open_windows), each(merge_moves))),
-        Phase("fuse", (each(join), fuse)),
+        Phase("fuse", (each(partial(take_input, profile=profile)), each(join), fuse)),
     ]
 
 

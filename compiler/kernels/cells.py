@@ -214,3 +214,7 @@ CELLS = {
     "neoc.reset_gru": Cell(1, 2, (Part(2, 0, (1, 2), reset), Part(1, 2, (0,), candidate))),
     "neoc.rnn": Cell(1, 1, (Part(1, 0, (0,), rnn),)),
 }
+# The same in a form that takes the input itself: x [T, I] of one row, weight [I, gates * H] and
+# bias [gates * H] in place of the input's share, and one direction.
+TAKING_INPUT = {f"{name}_of_input": CELLS[name] for name in ("neoc.lstm", "neoc.gru")}
+CELLS |= TAKING_INPUT

@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 from tvm import relax
 
-from compiler.kernels.cells import CELLS
+from compiler.kernels.cells import CELLS, TAKING_INPUT
 from compiler.kernels.operators import integers, shape_of
 from compiler.kernels.template import Packing
 from compiler.kernels.workload import Workload
@@ -74,6 +74,12 @@ def _recurrence(call: relax.Call) -> int:
     return given[0] * given[1] * prod(weight)
 
 
+def _recurrence_of_input(call: relax.Call) -> int:
+    """The input's product, too."""
+    x, right, _, weight = (shape_of(operand) for operand in call.args[1:5])
+    return x[0] * (prod(right) + prod(weight))
+
+
 MULTIPLICATIONS: Mapping[str, Callable[[relax.Call], int]] = {
     "relax.matmul": _product,
     "neoc.matmul": _viewed_product,
@@ -83,4 +89,5 @@ MULTIPLICATIONS: Mapping[str, Callable[[relax.Call], int]] = {
     "neoc.gathered_conv2d": _packed_convolution,
     "neoc.depthwise": _packed_depthwise,
     **dict.fromkeys(CELLS, _recurrence),
+    **dict.fromkeys(TAKING_INPUT, _recurrence_of_input),
 }

@@ -1,4 +1,5 @@
-"""Recurrent layers: all time steps in one kernel, the input's share of the gates computed before.
+"""Recurrent layers: all time steps in one kernel, the input's share of the gates computed before it
+or, in the same kernel, ahead of the steps that need it (ahead.py).
 
     for t: for each (part of the cell, direction, tile of rows, group of units):
         acc[rows][units][gates] = sum over k of state[r, k] * weight[k, units, gates]
@@ -14,17 +15,15 @@ as ONNX Runtime has it, the last state is 0, too.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
-import numpy as np
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from compiler.kernels.cells import CELLS, Cell, Inputs, Part, Rules, Settings
+from compiler.kernels.ahead import Share, Step
+from compiler.kernels.cells import CELLS, Inputs, Part, Rules
 from compiler.kernels.emit import (
-    REGION,
     bound,
     either,
     kernel,
@@ -36,85 +35,16 @@ from compiler.kernels.emit import (
     team,
     vector_at,
 )
-from compiler.kernels.geometry import FMA_LATENCY, LOADS_PER_CYCLE
-from compiler.kernels.operators import dtype_of, shape_of
+from compiler.kernels.operators import dtype_of
+from compiler.kernels.product import parameter_of
+from compiler.kernels.recurrence import Recurrence, cycles
 from compiler.kernels.template import Packing, Point, Space, Template
-from compiler.kernels.value import Expr, Index, Value, ravel, unravel
+from compiler.kernels.value import ZERO, Expr, Index, Value, ravel, unravel
 from compiler.kernels.vector import Evaluator, spread
-from compiler.kernels.workload import Bound, Workload, operands_of, tensors_of
+from compiler.kernels.workload import Bound, Workload
 from targets import Profile
 
-UPDATE_CYCLES = 80  # of a vector of cells
-L2_BYTES, L3_BYTES = 30, 10  # a cycle: measured; the L2 cache limits a sequence of one row
-
-
-@dataclass(frozen=True)
-class Recurrence:
-    """Sizes of a layer. extra_rows: of units, in the layer's own parameter. lengths: whether
-    sequences end at steps that an operand tells.
-    """
-
-    cell: Cell
-    settings: Settings
-    steps: int
-    batch: int
-    directions: int
-    units: int
-    extra_rows: int
-    lengths: bool
-    out: tuple[int, ...]
-    lanes: int
-
-    @classmethod
-    def of(cls, work: Workload, profile: Profile) -> Recurrence:
-        assert work.anchor is not None
-        cell = CELLS[work.operator]
-        projected, _, *rest = tensors_of(work.anchor)
-        directions, batch, units = shape_of(rest[0])
-        behind = [shape_of(t) for t in rest[cell.states :] if dtype_of(t) == "float32"]
-        return cls(
-            cell=cell,
-            settings=Settings.of(operands_of(work.anchor), cell.activations),
-            steps=shape_of(projected)[0],
-            batch=batch,
-            directions=directions,
-            units=units,
-            extra_rows=sum(shape[1] // units for shape in behind),
-            lengths=dtype_of(rest[-1]) == "int32",
-            out=shape_of(work.anchor),
-            lanes=min(profile.isa.lanes, 1 << (units.bit_length() - 1)),
-        )
-
-    @property
-    def state_elements(self) -> int:
-        return self.directions * self.batch * self.units
-
-    @property
-    def half(self) -> int:
-        """Elements of the old or the new state."""
-        return self.cell.kept * self.state_elements
-
-    def groups(self, vectors: int) -> int:
-        return -(-self.units // (vectors * self.lanes))
-
-    def first_unit(self, group: int, vectors: int) -> int:
-        return min(group * vectors * self.lanes, self.units - vectors * self.lanes)
-
-    def pack(self, weight: np.ndarray, vectors: int) -> np.ndarray:
-        """[D, H, gates * H] -> of each part, one behind the other, [D, groups, H, vectors, gates,
-        lanes].
-        """
-        d, h, lanes = self.directions, self.units, self.lanes
-        by_unit = weight.reshape(d, h, self.cell.gates, h)
-        starts = [self.first_unit(g, vectors) for g in range(self.groups(vectors))]
-        width, first, packed = vectors * lanes, 0, []
-        for part in self.cell.parts:
-            gates = by_unit[:, :, first : first + part.gates]
-            groups = np.stack([gates[..., s : s + width] for s in starts], 1)
-            split = groups.reshape(d, -1, h, part.gates, vectors, lanes)
-            packed.append(split.swapaxes(3, 4).reshape(-1))
-            first += part.gates
-        return np.concatenate(packed)
+Visit = Callable[[Index, Expr], None]
 
 
 class Recurrent(Template):
@@ -127,6 +57,14 @@ class Recurrent(Template):
     def space(self, work: Workload, profile: Profile) -> Space:
         shape = Recurrence.of(work, profile)
         alone = shape.steps == 1 or profile.cores == 1
+        if shape.depth:
+            return Space({
+                "rows": (1,),
+                "vectors": (1,),
+                "parts": (1,) if alone else (1, profile.cores),
+                "ahead": (4, 6, 8, 12, 16),
+                "across": (1, 2, 3, 4),
+            }, lambda p: shape.ahead(p).sound)  # fmt: skip
         return Space({
             "rows": tuple(r for r in range(1, 9) if r <= shape.batch),
             "vectors": tuple(v for v in (1, 2, 3, 4) if v * shape.lanes <= shape.units),
@@ -134,52 +72,32 @@ class Recurrent(Template):
         }, lambda p: p["parts"] > 1 or shape.batch % p["rows"] == 0)  # fmt: skip
 
     def cost(self, work: Workload, profile: Profile, point: Point) -> float:
-        return _cycles(Recurrence.of(work, profile), point, profile)
+        return cycles(Recurrence.of(work, profile), point, profile)
 
     def packing(self, work: Workload, profile: Profile, point: Point) -> Mapping[int, Packing]:
-        weight = tensors_of(work.anchor)[1]
-        (number,) = (n for n, p in enumerate(work.function.params) if p.same_as(weight))
-        if number not in work.constants:
-            return {}
-        shape, vectors = Recurrence.of(work, profile), point["vectors"]
-        gates, width = shape.cell.gates, vectors * shape.lanes
-        packed = shape.directions * shape.groups(vectors) * shape.units * width * gates
-        name = f"{work.operator}-{gates}x{vectors}x{shape.lanes}"
-        return {number: Packing(name, (packed,), lambda a: shape.pack(a, vectors))}
+        shape, packed = Recurrence.of(work, profile), {}
+        gates, lanes, vectors = shape.cell.gates, shape.lanes, point["vectors"]
+        number = parameter_of(work, 3 if shape.depth else 1)
+        if number in work.constants:
+            size = shape.directions * shape.groups(vectors) * shape.units * vectors * lanes * gates
+            name = f"{work.operator}-{gates}x{vectors}x{lanes}"
+            packed[number] = Packing(name, (size,), lambda a: shape.pack(a, vectors))
+        if shape.depth:
+            ahead = shape.ahead(point)
+            name = f"{work.operator}-input-{ahead.passes}x{ahead.across}x{lanes}"
+            size = shape.depth * ahead.columns
+            packed[parameter_of(work, 1)] = Packing(name, (size,), ahead.pack)
+        return packed
 
     def apply(self, work: Workload, profile: Profile, point: Point, name: str) -> tirx.PrimFunc:
         shape, packing = Recurrence.of(work, profile), self.packing(work, profile, point)
         parameters = list(work.parameters)
         for number, packed in packing.items():
             parameters[number] = packed.shape, "float32"
+        packs_weight = parameter_of(work, 3 if shape.depth else 1) in packing
         with kernel(name, parameters) as (buffers, done):
-            _Emitter(shape, point, bool(packing), work.bind(buffers), buffers[-1]).emit()
+            _Emitter(shape, point, packs_weight, work.bind(buffers), buffers[-1]).emit()
         return done[0]
-
-
-def _cycles(shape: Recurrence, point: Point, profile: Profile) -> float:
-    rows, vectors, parts = point["rows"], point["vectors"], point["parts"]
-    widths = [vectors * part.gates for part in shape.cell.parts]
-    if max(widths) * rows + rows + (rows > 1) > profile.isa.registers:
-        return math.inf
-    tiles = shape.directions * -(-shape.batch // rows)
-    groups = shape.groups(vectors)
-    unit_bytes = 4 * shape.units * shape.lanes
-    if parts > 1:
-        count = -(-tiles * groups // parts)
-        own = unit_bytes * sum(widths) * shape.directions * groups // parts
-    else:
-        count = -(-tiles // profile.cores) * groups
-        own = unit_bytes * sum(widths) * groups
-    speeds = ((profile.l1_bytes // 2, math.inf), (profile.l2_bytes, L2_BYTES), (own, L3_BYTES))
-    speed = next(speed for size, speed in speeds if own <= size)
-    cycles = 0.0
-    for width in widths:
-        arithmetic = width * rows / profile.fma_per_cycle
-        step = max(arithmetic, (width + rows) / LOADS_PER_CYCLE, FMA_LATENCY)
-        group = max(step * shape.units, unit_bytes * width / speed)
-        cycles += (group + UPDATE_CYCLES * vectors * rows) * count + REGION * (parts > 1)
-    return shape.steps * cycles
 
 
 def _swing(t: Expr, n: Expr, count: int | Expr) -> Expr:
@@ -194,10 +112,19 @@ class _Emitter:
         self.shape, self.out, self.packed = shape, out, packed
         self.rows, self.vectors, self.parts = point["rows"], point["vectors"], point["parts"]
         states = shape.cell.states
-        self.projected, self.weight, *rest = work.anchor_buffers()
+        self.ahead, first = None, 2
+        if shape.depth:
+            x, right, bias, self.weight = work.anchor_buffers()[:4]
+            self.ahead, first = Share(shape.ahead(point), x, right, bias, self._place), 4
+            self.projected = self.ahead.given
+            self.apart = self.ahead.sizes.rows * shape.lanes
+        else:
+            self.projected, self.weight = work.anchor_buffers()[:2]
+            self.apart = shape.units
+        rest = work.anchor_buffers()[first:]
         self.lengths = rest.pop() if shape.lengths else None
         self.extra = rest[states:]
-        self.starts = work.operands()[2 : 2 + states]
+        self.starts = work.operands()[first : first + states]
         self.stored = tirx.Var("stored", "float32")
         self.result = work.result(Value(shape.out, "float32", lambda _: self.stored))
 
@@ -207,27 +134,55 @@ class _Emitter:
         for n, start in enumerate(self.starts):
             within = (2 * s.cell.kept * s.directions, s.batch, s.units)
             store_value(self.state, start, s.lanes, within, (n * s.directions, 0, 0))
-        groups, tiles = s.groups(self.vectors), -(-s.batch // self.rows)
-        sequences = s.directions * tiles
         if self.parts > 1:
-            count = sequences * groups
-            with team(), loop(s.steps) as t:
-                for part in range(len(s.cell.parts)):
-                    with shared(self.parts) as share:
-                        first, end = (bound(n * count // self.parts) for n in (share, share + 1))
-                        with loop(bound(end - first)) as n:
-                            task = bound(first + _swing(t, n, end - first))
-                            *sequence, group = unravel(task, (s.directions, tiles, groups))
-                            self._tile(t, part, tuple(sequence), group)
+            with team():
+                self._steps()
         else:
-            with loop(sequences, parallel=True) as sequence, loop(s.steps) as t:
-                for part in range(len(s.cell.parts)):
-                    with loop(groups) as n:
-                        at = unravel(sequence, (s.directions, tiles))
-                        self._tile(t, part, at, _swing(t, n, groups))
+            with loop(s.directions * self.tiles, parallel=True) as sequence:
+                self._steps(sequence)
 
-    def _tile(self, t: Expr, number: int, sequence: tuple[Expr, ...], group: Expr) -> None:
-        """A part of a step of a tile of rows and a group of units."""
+    @property
+    def tiles(self) -> int:
+        return -(-self.shape.batch // self.rows)
+
+    def _steps(self, sequence: Expr | None = None) -> None:
+        """All of a team's, or of a sequence."""
+        s, first = self.shape, 0
+        if self.ahead is not None:
+            share, first = self.ahead, self.ahead.sizes.alone
+            self._groups(sequence, ZERO, lambda _, group: share.start(group))
+            self._stretch(sequence, 0, first, share)
+        self._stretch(sequence, first, s.steps - first, None)
+
+    def _stretch(self, sequence: Expr | None, first: int, count: int, share: Share | None) -> None:
+        """So many steps, from the first on, beside which others' share of the input is made."""
+        if count:
+            with loop(count) as n:
+                t = bound(first + n)
+                for part in range(len(self.shape.cell.parts)):
+                    self._groups(sequence, t, partial(self._tile, t, part, share))
+
+    def _groups(self, sequence: Expr | None, t: Expr, visit: Visit) -> None:
+        """visit(direction and tile, group) for all groups of a step, on all threads of a team or
+        for one sequence.
+        """
+        s, groups = self.shape, self.shape.groups(self.vectors)
+        if sequence is not None:
+            with loop(groups) as n:
+                visit(unravel(sequence, (s.directions, self.tiles)), _swing(t, n, groups))
+            return
+        count = s.directions * self.tiles * groups
+        with shared(self.parts) as share:
+            first, end = (bound(n * count // self.parts) for n in (share, share + 1))
+            with loop(bound(end - first)) as n:
+                task = bound(first + _swing(t, n, end - first))
+                *at, group = unravel(task, (s.directions, self.tiles, groups))
+                visit(tuple(at), group)
+
+    def _tile(
+        self, t: Expr, number: int, share: Share | None, sequence: Index, group: Expr
+    ) -> None:
+        """A part of a step of a tile of rows and a group of units, and a piece of `share`."""
         s, lanes, parts = self.shape, self.shape.lanes, self.shape.cell.parts
         gates = parts[number].gates
         direction, group = bound(sequence[0]), bound(group)
@@ -240,10 +195,19 @@ class _Emitter:
         places = [halves[n in made] + n * s.state_elements for n in range(s.cell.kept)]
         tile = [(r, v) for r in range(self.rows) for v in range(self.vectors)]
         given = [self._given(t, direction, row + r, unit + v * lanes) for r, v in tile]
-        for start in given:  # much of it lies in another core's cache
+        for start in given if self.ahead is None else ():  # much of it lies in another core's cache
             for g in range(s.cell.gates):
                 prefetch(self.projected, start + g * s.units)
-        acc = self._sums(number, places[parts[number].source], direction, group, unit)
+        source = places[parts[number].source]
+
+        def walk(step: Step) -> None:
+            if share is not None:
+                share.beside(t, group, step)
+                return
+            with loop(s.units) as k:
+                step(k)
+
+        acc = self._sums(number, source, direction, group, unit, walk)
         for r in range(self.rows):
             for v in range(self.vectors):
                 slots = [((r * self.vectors + v) * gates + g) * lanes for g in range(gates)]
@@ -257,9 +221,17 @@ class _Emitter:
                 )
 
     def _sums(
-        self, number: int, source: Expr, direction: Expr, group: Expr, unit: Expr
+        self,
+        number: int,
+        source: Expr,
+        direction: Expr,
+        group: Expr,
+        unit: Expr,
+        walk: Callable[[Step], None],
     ) -> tirx.Buffer:
-        """[rows, vectors, gates] vectors: a state times the group's weights for a part's gates."""
+        """[rows, vectors, gates] vectors: a state times the group's weights for a part's gates.
+        walk(step): step(k) for every unit.
+        """
         s, lanes, gates = self.shape, self.shape.lanes, self.shape.cell.parts[number].gates
         before = sum(part.gates for part in s.cell.parts[:number])
         count = self.vectors * gates
@@ -277,7 +249,8 @@ class _Emitter:
             base = bound(direction * (s.units * step) + before * s.units + unit)
             vectors = range(self.vectors)
             offsets = [g * s.units + v * lanes for v in vectors for g in range(gates)]
-        with loop(s.units) as k:
+
+        def add(k: Expr) -> None:
             at = [source + r * s.units + k for r in range(self.rows)]
             given = [T.bind(spread(self.state[a], lanes)) for a in at]
             for n, offset in enumerate(offsets):
@@ -285,6 +258,8 @@ class _Emitter:
                 for r in range(self.rows):
                     slot = vector_at((r * count + n) * lanes, lanes)
                     T.buffer_store(acc, acc[slot] + given[r] * weight, [slot])
+
+        walk(add)
         return acc
 
     def _update(
@@ -297,7 +272,7 @@ class _Emitter:
         place, rows = bound(self._place(t, direction)), s.extra_rows
         given = self._given(t, direction, row, unit)
         inputs = Inputs(
-            [self._load(self.projected, given + g * s.units) for g in range(s.cell.gates)],
+            [self._load(self.projected, given + g * self.apart) for g in range(s.cell.gates)],
             sums,
             [self._load(self.state, state) for state in states],
             [self._load(self.extra[0], (direction * rows + n) * s.units + unit)
@@ -335,13 +310,15 @@ class _Emitter:
     def _given(self, t: Expr, direction: Expr, row: Expr, unit: Expr) -> Expr:
         """Where the input's share of a vector of units begins."""
         s = self.shape
+        if self.ahead is not None:
+            return bound(self.ahead.sizes.place(t, unit // s.lanes))
         before = (self._place(t, direction) * s.batch + row) * s.directions + direction
         return bound(before * (s.cell.gates * s.units) + unit)
 
     def _load(self, buffer: tirx.Buffer, at: Expr) -> Expr:
         return T.bind(buffer[vector_at(at, self.shape.lanes)])
 
-    def _place(self, t: Expr, direction: Expr) -> Expr:
+    def _place(self, t: Expr, direction: Expr = ZERO) -> Expr:
         """The step of the sequence at time t."""
         s = self.shape
         if s.settings.reverse:

@@ -47,12 +47,18 @@ def test_products_of_inputs_and_with_constants(tmp_path: Path) -> None:
     assert [flops(k.work) for k in anchored(text, tmp_path)] == [2 * 5 * 6 * 16]
 
 
-def test_a_recurrent_layer_counts_its_inputs_share_and_its_steps(tmp_path: Path) -> None:
-    weights = {"w": np.ones((1, 64, 8), np.float32), "r": np.ones((1, 64, 16), np.float32)}
-    body = "y, h, c = LSTM<hidden_size = 16>(x, w, r)"
-    text = nets.text("(float[5,1,8] x) => (float[5,1,1,16] y)", body, weights)
+@pytest.mark.parametrize(("steps", "units", "kernels"), [(5, 16, 2), (20, 128, 1)])
+def test_a_recurrent_layer_counts_its_inputs_share_and_its_steps(
+    steps: int, units: int, kernels: int, tmp_path: Path
+) -> None:
+    gates = 4 * units
+    weights = {"w": np.ones((1, gates, 8), np.float32), "r": np.ones((1, gates, units), np.float32)}
+    body = f"y, h, c = LSTM<hidden_size = {units}>(x, w, r)"
+    signature = f"(float[{steps},1,8] x) => (float[{steps},1,1,{units}] y)"
+    text = nets.text(signature, body, weights)
     found = [flops(kernel.work) for kernel in anchored(text, tmp_path)]
-    assert sum(found) == 2 * 5 * (8 * 64 + 16 * 64)
+    assert len(found) == kernels
+    assert sum(found) == 2 * steps * (8 * gates + units * gates)
 
 
 def test_a_table_is_read_only_where_it_is_looked_up(tmp_path: Path) -> None:

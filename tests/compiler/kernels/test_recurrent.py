@@ -65,6 +65,46 @@ def run(
 
 
 @pytest.mark.parametrize(
+    ("cell", "steps", "depth", "units", "many"),
+    [("lstm", 50, 12, 32, False), ("lstm", 17, 40, 48, True), ("lstm", 16, 200, 16, False),
+     ("lstm", 19, 7, 32, True), ("gru", 25, 20, 32, False), ("gru", 16, 8, 16, True)],
+    ids=str,
+)  # fmt: skip
+def test_layers_that_take_their_input(
+    cell: str, steps: int, depth: int, units: int, many: bool
+) -> None:
+    """Rows behind the last whole tile, slices longer and shorter than the units; with `many`
+    backwards, with last states, clips, lengths and the extra parameter.
+    """
+    gates, states, extra = GATES[cell], STATES[cell], EXTRA[cell] if many or cell == "gru" else 0
+    layer = Layer(cell, NAMES[cell], many, states * many, many and cell == "lstm", 2.0 * many)
+    x, right, bias = (
+        values((steps, depth)),
+        values((depth, gates * units)),
+        values((gates * units,)),
+    )
+    right /= np.float32(np.sqrt(depth))
+    weight = values((1, units, gates * units)) / np.float32(np.sqrt(units))
+    rest = [values((1, 1, units), seed=n) for n in range(states)]
+    rest += [values((1, extra * units))] * (extra > 0)
+    rest += [np.array([steps - 3], np.int32)] * many
+    share = (x.astype(np.float64) @ right + bias).reshape(steps, 1, -1)
+    want = layer([share, weight, *rest])
+    settings = [
+        relax.ShapeExpr([int(layer.reverse), layer.last, int(layer.coupled)]),
+        *map(ir.StringImm, layer.names),
+        tirx.const(layer.clip),
+    ]
+
+    def emit(*given: relax.Var) -> relax.Expr:
+        constants = map(relax.const, (right, bias, weight))
+        operands = [given[0], *constants, *given[1:], *settings]
+        return own(f"neoc.{cell}_of_input", operands, want.shape, "float32")
+
+    assert check(emit, [x, *rest], want, seeds=(None, 1), tolerance=1e-5) == ["recurrent"]
+
+
+@pytest.mark.parametrize(
     ("steps", "batch", "directions", "units"),
     [(5, 1, 1, 16), (4, 3, 2, 21), (1, 2, 1, 1), (3, 1, 2, 5), (6, 2, 1, 72), (9, 1, 1, 128)],
     ids=str,
