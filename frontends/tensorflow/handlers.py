@@ -27,13 +27,19 @@ class Emitter:
 def expm1(b: Emitter, x: str) -> str:
     """2 sinh(x/2) exp(x/2) keeps the digits of a small x."""
     half = b("Mul", x, b.number(0.5))
-    return b("Mul", b("Mul", b("Sinh", half), b("Exp", half)), b.number(2))
+    small = b("Mul", b("Mul", b("Sinh", half), b("Exp", half)), b.number(2))
+    return b("Where", is_small(b, x), small, b("Sub", b("Exp", x), b.number(1)))
 
 
 def log1p(b: Emitter, x: str) -> str:
     """2 atanh(x / (2 + x)) keeps the digits of a small x."""
     two = b.number(2)
-    return b("Mul", b("Atanh", b("Div", x, b("Add", x, two))), two)
+    small = b("Mul", b("Atanh", b("Div", x, b("Add", x, two))), two)
+    return b("Where", is_small(b, x), small, b("Log", b("Add", x, b.number(1))))
+
+
+def is_small(b: Emitter, x: str) -> str:
+    return b("Less", b("Abs", x), b.number(0.5))
 
 
 def unless_zero(b: Emitter, x: str, made: str) -> str:
