@@ -74,7 +74,7 @@ def tflite(name: str) -> Sample:
     net, _, form = name.partition(".")
     asked = (form, net, str(TFLITE[name]))
     place, inputs, outputs = made(
-        "tflite", f"{name}.tflite", environments.tensorflow, "lite", *asked
+        "tflite", f"{name}.tflite", environments.tensorflow, "lite", *asked, imported=["keras_nets"]
     )
     return Sample("TFLITE", place, None, inputs, outputs, quantised=form in ROUNDED)
 

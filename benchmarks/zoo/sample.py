@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,12 +40,18 @@ def folder(family: str, name: str) -> Path:
 
 
 def made(
-    family: str, name: str, python: Callable[[], Path], script: str, *arguments: str
+    family: str,
+    name: str,
+    python: Callable[[], Path],
+    script: str,
+    *arguments: str,
+    imported: Sequence[str] = (),
 ) -> tuple[Path, Arrays, tuple[np.ndarray, ...]]:
     """The model's place, its inputs and outputs. A script of this folder makes them, if need be,
-    run as `SCRIPT PLACE ARGUMENTS` in an environment. Raises FetchError.
+    run as `SCRIPT PLACE ARGUMENTS` in an environment. imported: other scripts that decide what the
+    model is. Raises FetchError.
     """
-    text = Path(__file__).with_name(f"{script}.py").read_bytes()
+    text = b"".join(Path(__file__).with_name(f"{s}.py").read_bytes() for s in (script, *imported))
     # Another script, another file.
     place = folder(f"{family}-{hashlib.sha256(text).hexdigest()[:8]}", name)
     if not _beside(place).exists():

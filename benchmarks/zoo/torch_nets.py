@@ -119,12 +119,14 @@ NETS: Mapping[str, tuple[Callable[[], nn.Module], Callable[[int], Tensors]]] = {
 
 
 def lively(model: nn.Module, calibrating: Tensors) -> nn.Module:
-    """In evaluation mode, none of its vectors trivial, its batch norms as of other inputs."""
+    """In evaluation mode, none of its parameters trivial, its batch norms as of other inputs."""
     for name, parameter in model.named_parameters():
         if parameter.ndim == 1:
             biased = name.rpartition(".")[2].endswith("bias")
             drawn = torch.empty_like(parameter)
             parameter.data = drawn.normal_(0, 0.2) if biased else drawn.uniform_(0.7, 1.4)
+        elif not parameter.any():  # as some heads begin: whatever lies before them, they answer 0
+            parameter.data.normal_(0, parameter[0].numel() ** -0.5)
     model.eval()
     norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
     for norm in norms:

@@ -11,7 +11,7 @@ from typing import Any
 from frontends.tensorflow import conversion, declared, handlers
 from frontends.tensorflow.declared import Chosen, Open, Refused
 from frontends.tflite import contents as tflite
-from frontends.tflite import floats, means
+from frontends.tflite import floats, means, wide
 
 __all__ = ["Refused", "answer", "export", "load", "values"]
 
@@ -59,6 +59,7 @@ def export(program: Program, folder: Path, job: Mapping[str, Any]) -> dict[str, 
     )
     conversion.refuse_unknown(proto.graph, heard.lines)
     means.round_twice(proto.graph, program.contents.flat())
+    proto = wide.standard(proto)
     conversion.rename(proto.graph, {c.input.names[0]: c.name for c in given})
     conversion.declare(proto.graph, given)
     onnx.save(proto, folder / "model.onnx")

@@ -86,6 +86,10 @@ def test_a_script_makes_a_model_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert place.name == "net.h5" and [*inputs] == ["x"]
         assert [len(output) for output in outputs] == [3, 1]
     assert [command[4:] for command in calls] == [["benchmarks.zoo.gluon", str(place), "a"]]
+    other, *_ = samples.made(
+        "family", "net.h5", lambda: tmp_path, "gluon", "a", imported=["keras_nets"]
+    )
+    assert other != place and len(calls) == 2
 
 
 def test_of_a_quantised_model_the_distance_is_told(sample: Sample, tmp_path: Path) -> None:
