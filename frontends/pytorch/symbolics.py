@@ -5,16 +5,19 @@ confined.py.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+Formula = Callable[..., Any]
 LAST = 2**63 - 1  # as the end of a slice: the last element, too
 
 
 def register(opset: int) -> None:
     import torch
 
-    for name, symbolic in SYMBOLICS.items():
+    known = {**SYMBOLICS, **{name: _of_floats(formula) for name, formula in FORMULAS.items()}}
+    for name, symbolic in known.items():
         torch.onnx.register_custom_op_symbolic(f"aten::{name}", symbolic, opset)
 
 
@@ -41,4 +44,56 @@ def diff(g: Any, x: Any, n: Any, dim: Any, prepend: Any, append: Any) -> Any:
     return made
 
 
-SYMBOLICS: Mapping[str, Callable[..., Any]] = {"diff": diff}
+def trunc(g: Any, x: Any) -> Any:
+    from torch.onnx import symbolic_helper as helper
+
+    if not helper._is_fp(x):
+        return x
+    return g.op("Mul", g.op("Sign", x), g.op("Floor", g.op("Abs", x)))
+
+
+SYMBOLICS: Mapping[str, Formula] = {"diff": diff, "trunc": trunc}
+
+
+def plain(kind: str) -> Formula:
+    """An operator that ONNX has, too."""
+    return lambda g, x: g.op(kind, x)
+
+
+def number(g: Any, value: float) -> Any:
+    """Of the type of what it meets."""
+    import torch
+
+    return g.op("Constant", value_t=torch.tensor(value))
+
+
+def expm1(g: Any, x: Any) -> Any:
+    """2 sinh(x/2) exp(x/2) keeps the digits of a small x."""
+    half = g.op("Mul", x, number(g, 0.5))
+    return g.op("Mul", g.op("Mul", g.op("Sinh", half), g.op("Exp", half)), number(g, 2.0))
+
+
+FORMULAS: Mapping[str, Formula] = {
+    **{kind.lower(): plain(kind) for kind in ("Acosh", "Asinh", "Atanh", "Cosh", "Sinh")},
+    "deg2rad": lambda g, x: g.op("Mul", x, number(g, math.pi / 180)),
+    "erfc": lambda g, x: g.op("Sub", number(g, 1.0), g.op("Erf", x)),
+    "exp2": lambda g, x: g.op("Pow", number(g, 2.0), x),
+    "expm1": expm1,
+    "frac": lambda g, x: g.op("Sub", x, trunc(g, x)),
+    "rad2deg": lambda g, x: g.op("Mul", x, number(g, 180 / math.pi)),
+}
+
+
+def _of_floats(formula: Formula) -> Formula:
+    """Whole numbers become such first."""
+
+    def symbolic(g: Any, x: Any) -> Any:
+        import torch
+        from torch.onnx import JitScalarType
+        from torch.onnx import symbolic_helper as helper
+
+        if not helper._is_fp(x):
+            x = g.op("Cast", x, to_i=JitScalarType.from_dtype(torch.float32).onnx_type())
+        return formula(g, x)
+
+    return symbolic

@@ -163,7 +163,7 @@ def with_torch(monkeypatch: pytest.MonkeyPatch) -> None:
         ("traced.pth", None),
         ("branch.pt", "[[2, 4], [2, 4]]"),
         ("table.pth", None),
-        ("diff.pth", None),
+        ("operators.pth", None),
         ("program.pt2", None),
     ],
 )

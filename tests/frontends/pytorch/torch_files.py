@@ -64,8 +64,10 @@ class Table(nn.Module):
         return made
 
 
-class Differences(nn.Module):
-    """Of floats, integers and bools, with more at either end, which may be of another type."""
+class Operators(nn.Module):
+    """Some that torch's exporter does not know. Of differences, what is put at either end may be of
+    another type.
+    """
 
     def forward(self, x: torch.Tensor, y: torch.Tensor) -> Any:
         whole = (x * 9).to(torch.int64)
@@ -77,6 +79,10 @@ class Differences(nn.Module):
             whole.diff(prepend=y, append=x > 0),
             (x > 0).diff(n=2, append=y > 0),
             torch.diff(x > 0, prepend=whole[:, :1].to(torch.uint8)),
+            (x.abs() + 1).acosh() + x.asinh() + x.tanh().atanh() + x.sinh() - x.cosh(),
+            x.erfc() + x.exp2() + (x * 5).trunc() + x.frac() + x.deg2rad() + x.rad2deg(),
+            (x * 1e-4).expm1(),
+            whole.trunc() + whole.to(torch.int32).erfc() + (x > 0).exp2(),
         )
 
 
@@ -108,7 +114,7 @@ def main(folder: Path) -> None:
     keep(folder / "branch.pt", torch.jit.script(Branch().eval()), runs)
     tokens = [[torch.randint(0, n, (1, 5)) for n in (99, 9, 2)] for _ in range(2)]
     keep(folder / "table.pth", torch.jit.trace(Table().eval(), tuple(tokens[0])), tokens)
-    keep(folder / "diff.pth", torch.jit.trace(Differences(), tuple(runs[0])), runs)
+    keep(folder / "operators.pth", torch.jit.trace(Operators(), tuple(runs[0])), runs)
     torch.jit.script(Hostile().eval()).save(folder / "hostile.pt")
     torch.save(traced.state_dict(), folder / "weights.pth")
     torch.save(traced, folder / "module.pth")
