@@ -10,12 +10,26 @@ DequantizeLinear of ONNX, opset 21.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 OPSET, IR = 21, 10
 BITS = 15
-# What dequantises an image and the weights of a convolution, and what quantises its result.
-Convolution = tuple[Any, Any, Any]
+CONVOLUTIONS = ("Conv", "ConvTranspose")
+MOVES = ("Pad", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """given, weights: what dequantises its operands; made: what quantises its result, and bias,
+    which it may lack, what dequantises that.
+    """
+
+    given: Any
+    weights: Any
+    bias: Any
+    made: Any
 
 
 def standard(proto: Any) -> Any:
@@ -45,18 +59,22 @@ def _biases(graph: Any, stored: dict[str, Any]) -> None:
         graph.initializer.append(numpy_helper.from_array(np.asarray(values, "float32"), name))
         return name
 
-    convolutions = _convolutions(graph)
-    for node in list(graph.node):
-        tensor = stored.get(node.input[0]) if node.op_type == "DequantizeLinear" else None
-        if tensor is None or tensor.data_type != TensorProto.INT64:
-            continue
-        [name], scale = node.output, array(node.input[1])
-        if name in convolutions:
-            given, weights, made = convolutions[name]
-            own, step = array(given.input[1]), array(made.input[1])
-            scale = factor(own * array(weights.input[1]) / step) * step
-            weights.input[1] = add(f"{name}/scale", scale / own)
-        add(name, array(node.input[0]) * scale)
+    def of(node: Any, place: int, kind: int) -> bool:
+        tensor = stored.get(node.input[place]) if len(node.input) > place else None
+        return tensor is not None and tensor.data_type == kind
+
+    dequantising = [node for node in graph.node if node.op_type == "DequantizeLinear"]
+    biases = {n.output[0]: n for n in dequantising if of(n, 0, TensorProto.INT64)}
+    scales = {name: array(node.input[1]) for name, node in biases.items()}
+    for one in _convolutions(graph, biases):
+        if of(one.given, 2, TensorProto.INT16):
+            own, step = array(one.given.input[1]), array(one.made.input[1])
+            scale = factor(own * array(one.weights.input[1]) / step) * step
+            one.weights.input[1] = add(f"{one.weights.output[0]}/scale", scale / own)
+            if one.bias:
+                scales[one.bias.output[0]] = scale
+    for name, node in biases.items():
+        add(name, array(node.input[0]) * scales[name])
         graph.node.remove(node)
 
 
@@ -70,25 +88,31 @@ def factor(ratio: Any) -> Any:
     return np.ldexp(short, exponent - BITS)
 
 
-def _convolutions(graph: Any) -> dict[str, Convolution]:
-    """By the name of their bias, where nothing else reads what belongs to one."""
+def _convolutions(graph: Any, biases: Mapping[str, Any]) -> list[Convolution]:
+    """Where nothing else reads what belongs to one."""
     makers = {name: node for node in graph.node for name in node.output}
     readers: dict[str, list[Any]] = {}
     for node in graph.node:
         for name in node.input:
             readers.setdefault(name, []).append(node)
-    found = {}
+
+    def only(name: str) -> Any:
+        found = readers.get(name, [])
+        return found[0] if len(found) == 1 else None
+
+    found = []
     for node in graph.node:
-        if node.op_type != "Conv" or len(node.input) < 3:
+        if node.op_type not in CONVOLUTIONS:
             continue
-        given, weights, made = *(makers.get(name) for name in node.input[:2]), node
-        while given is not None and given.op_type in ("Transpose", "Pad"):
+        given, weights = (makers.get(name) for name in node.input[:2])
+        while given is not None and given.op_type in MOVES:
             given = makers.get(given.input[0])
-        while made is not None and made.op_type in ("Conv", "Clip", "Relu", "Transpose"):
-            after = readers.get(made.output[0], [])
-            made = after[0] if len(after) == 1 else None
-        alone = all(len(readers[name]) == 1 for name in node.input[1:])
-        kinds = tuple(one.op_type for one in (given, weights, made) if one is not None)
-        if alone and kinds == ("DequantizeLinear", "DequantizeLinear", "QuantizeLinear"):
-            found[node.input[2]] = given, weights, made
+        made, added = only(node.output[0]), node.input[2:]
+        while made is not None and made.op_type in ("Clip", "Relu", *MOVES):
+            made = only(made.output[0])
+        kinds = [one.op_type for one in (given, weights, made) if one is not None]
+        whole = kinds == ["DequantizeLinear", "DequantizeLinear", "QuantizeLinear"]
+        alone = all(only(name) for name in node.input[1:])
+        if whole and alone and all(name in biases for name in added):
+            found.append(Convolution(given, weights, biases[added[0]] if added else None, made))
     return found

@@ -13,9 +13,9 @@ g (int16[1, 6, 6, 8] x) => (int16[1, 4, 6, 6] y)
 <float given = {3.1e-5}, float made = {%r}, int16 zero = {0}, int64 none = {0}> {
 a = DequantizeLinear(x, given, zero)
 b = Transpose<perm = [0, 3, 1, 2]>(a)
-v = DequantizeLinear<axis = 0>(w, scales, zeros)
+v = DequantizeLinear<axis = %d>(w, scales, zeros)
 c = DequantizeLinear<axis = 0>(bias, sums, none)
-d = Conv(b, v, c)
+%s
 e = Clip(d)
 y = QuantizeLinear(e, made, zero)
 }"""
@@ -24,11 +24,13 @@ SCALES = RANDOM.uniform(0.001, 0.01, 4).astype("float32")
 WEIGHTS = RANDOM.integers(-127, 128, (4, 8, 1, 1), "int8")
 BIASES = RANDOM.integers(-(10**6), 10**6, 4)
 
+PRODUCTS = {"Conv": 0, "ConvTranspose": 1}  # the axis of the weights that the channels are on
 
-def model(made: float) -> ModelProto:
-    proto = parser.parse_model(MODEL % made)
+
+def model(made: float, product: str, axis: int = 0) -> ModelProto:
+    proto = parser.parse_model(MODEL % (made, axis, product))
     arrays = {
-        "w": WEIGHTS,
+        "w": WEIGHTS.swapaxes(0, axis),
         "scales": SCALES,
         "zeros": np.zeros(4, "int8"),
         "bias": BIASES,
@@ -38,9 +40,10 @@ def model(made: float) -> ModelProto:
     return proto
 
 
+@pytest.mark.parametrize("kind", PRODUCTS)
 @pytest.mark.parametrize("made", [3.3e-5, 5.1e-5])
-def test_a_sum_is_scaled_by_fifteen_bits(made: float) -> None:
-    proto = wide.standard(model(made))
+def test_a_sum_is_scaled_by_fifteen_bits(made: float, kind: str) -> None:
+    proto = wide.standard(model(made, f"d = {kind}(b, v, c)", PRODUCTS[kind]))
     onnx.checker.check_model(proto, full_check=True)
     x = RANDOM.integers(-32768, 32768, (1, 6, 6, 8), "int16")
     session = onnxruntime.InferenceSession(
@@ -55,8 +58,8 @@ def test_a_sum_is_scaled_by_fifteen_bits(made: float) -> None:
     shift = (15 - exponent).reshape(-1, 1, 1)
     wanted = (sums * short.reshape(-1, 1, 1) + (1 << (shift - 1))) >> shift
     off, exact = (
-        y - np.clip(sum_, -32768, 32767)
-        for sum_ in (wanted, np.rint(sums * ratio.reshape(-1, 1, 1)))
+        y - np.clip(values, -32768, 32767)
+        for values in (wanted, np.rint(sums * ratio.reshape(-1, 1, 1)))
     )
     assert np.abs(off).max() <= 1 and np.mean(off != 0) < 0.01
     assert np.mean(exact != 0) > 0.02
@@ -67,19 +70,16 @@ def test_a_factor_stays_below_a_whole_number() -> None:
     assert wide.factor(1 - 2**-20) == 1 - 2**-15
 
 
-def test_biases_of_other_sums_are_floats() -> None:
-    proto = model(7.7e-4)
-    [conv] = [node for node in proto.graph.node if node.op_type == "Conv"]
-    del conv.input[2]
-    conv.output[0] = "d0"
-    proto.graph.node.insert(5, onnx.helper.make_node("Add", ["d0", "c"], ["d"]))
-    proto = wide.standard(proto)
-    assert {i.name: list(i.dims) for i in proto.graph.initializer}["c"] == [4]
-    kept = {node.output[0]: list(node.input) for node in proto.graph.node}
-    assert kept["v"] == ["w", "scales", "zeros"] and "c" not in kept
+def test_other_products_keep_their_scales() -> None:
+    proto = model(7.7e-4, "m = MatMul(b, w2) d = Add(m, c)")
+    proto.graph.initializer.append(numpy_helper.from_array(np.ones((6, 6), "float32"), "w2"))
+    made = wide.standard(proto)
+    [bias] = [tensor for tensor in made.graph.initializer if tensor.name == "c"]
+    exact = BIASES * (SCALES * np.float32(3.1e-5)).astype("float64")
+    assert np.array_equal(numpy_helper.to_array(bias), exact.astype("float32"))
 
 
 def test_what_has_eight_bits_stays() -> None:
-    text = (MODEL % 7.7e-4).replace("int16", "int8")
+    text = (MODEL % (7.7e-4, 0, "d = Conv(b, v, c)")).replace("int16", "int8")
     proto = parser.parse_model(text)
     assert wide.standard(proto) is proto and proto.opset_import[0].version == 18
