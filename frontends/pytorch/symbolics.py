@@ -70,7 +70,9 @@ def number(g: Any, value: float) -> Any:
 def expm1(g: Any, x: Any) -> Any:
     """2 sinh(x/2) exp(x/2) keeps the digits of a small x."""
     half = g.op("Mul", x, number(g, 0.5))
-    return g.op("Mul", g.op("Mul", g.op("Sinh", half), g.op("Exp", half)), number(g, 2.0))
+    small = g.op("Mul", g.op("Mul", g.op("Sinh", half), g.op("Exp", half)), number(g, 2.0))
+    is_small = g.op("Less", g.op("Abs", x), number(g, 0.5))
+    return g.op("Where", is_small, small, g.op("Sub", g.op("Exp", x), number(g, 1.0)))
 
 
 FORMULAS: Mapping[str, Formula] = {
