@@ -31,6 +31,9 @@ from targets import Profile
 ROUNDED = 1e-4  # of a tensor's largest value: how exact a number has to be before it is rounded
 FLIPPED = 1e-3  # of a tensor's values: how many may be a step off where no number is known
 FIXED = 0.05  # likewise of a framework that multiplies by fixed-point numbers, as TFLite does
+# Of a step. TFLite rounds a product to six binary places or more, and then to a whole number: what
+# is so near to a half may go to either side, and that may be all that a channel ever has.
+PLACES = 2**-7
 WHOLE = (TensorProto.INT8, TensorProto.UINT8, TensorProto.INT16, TensorProto.UINT16)
 LARGE = np.float16(16)  # times a sample, and more of the values are clipped
 
@@ -99,16 +102,20 @@ def _conversion(
             raise ServerError(f"Verification: the framework has no tensor '{lost[0]}'.")
         values = {name: _turned(name, own[name], like[name]) for name in names}
         told = framework({**given, **model.constants}, values)
-        for name in names:
-            off = np.abs(values[name].astype("int64") - told[name].astype("int64"))
-            many = int(np.count_nonzero(off))
+        for node, name in [(step, n) for step in framework.steps for n in _names([step])]:
+            got = values[name].astype("int64")
+            off = np.abs(got - told[name].astype("int64"))
+            low = high = told[name]
+            if node.op_type == "QuantizeLinear":
+                low, high = _range(node, values, told, PLACES)
+            many = int(np.count_nonzero((got < low) | (got > high)))
             if off.max(initial=0) > 1 or many > max(1, FIXED * off.size):
                 raise verify.Differs(
                     f"Verification: {many} of {off.size} values of the quantised tensor '{name}' "
                     f"are not what {model.reference.name if model.reference else ''} computes from "
                     f"the tensors before it, by up to {int(off.max())}. Nothing was uploaded."
                 )
-            apart, size = apart + many, size + off.size
+            apart, size = apart + int(np.count_nonzero(off)), size + off.size
     return {"values": size, "rounded_otherwise": apart}
 
 
@@ -277,8 +284,12 @@ def _judge(found: Sequence[NodeProto], values: Arrays, told: Arrays) -> int:
     return flipped
 
 
-def _range(node: NodeProto, values: Arrays, told: Arrays) -> tuple[Array, Array]:
-    """The least and the largest right value of every element; NaN where the framework has it."""
+def _range(
+    node: NodeProto, values: Arrays, told: Arrays, reach: float | None = None
+) -> tuple[Array, Array]:
+    """The least and the largest right value of every element; NaN where the framework has it.
+    reach: how exact, in steps, a number has to be before it is rounded.
+    """
     x = told[_operand(node, 0)].astype("float64")
     if node.op_type == "DynamicQuantizeLinear":
         _, scale_name, zero_name = node.output
@@ -297,9 +308,10 @@ def _range(node: NodeProto, values: Arrays, told: Arrays) -> tuple[Array, Array]
     scale, zero = (_spread(v.astype("float64"), x, axis) for v in (scale, zero))
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = x / scale
-    reach = ROUNDED * np.nanmax(
-        np.abs(np.clip(ratio, limits.min - zero, limits.max - zero)), initial=0.0
-    )
+    if reach is None:
+        reach = ROUNDED * np.nanmax(
+            np.abs(np.clip(ratio, limits.min - zero, limits.max - zero)), initial=0.0
+        )
     low, high = (np.clip(np.rint(r) + zero, limits.min, limits.max) for r in (
         ratio - reach, ratio + reach))  # fmt: skip
     return low, high

@@ -326,6 +326,27 @@ def test_the_form_is_held_to_the_frameworks_own_tensors(
             steps._conversion(model, framework, [{"x": x}], [last], [ours])
 
 
+@pytest.mark.parametrize(("x", "right"), [(126.497, True), (126.47, False)])
+def test_a_framework_may_round_what_is_near_a_half_otherwise(
+    tmp_path: Path, x: float, right: bool
+) -> None:
+    """All values, for they are one channel's, which is at its upper end."""
+    text = """<ir_version: 8, opset_import: ["" : 17]> g (float[20] x) => (float[20] y)
+    <float s = {1.0}, int8 z = {0}>
+    { q = QuantizeLinear(x, s, z) y = DequantizeLinear(q, s, z) }"""
+    path = tmp_path / "net.onnx"
+    onnx.save(onnx.parser.parse_model(text), path)
+    given = {"x": np.full(20, x, "float32")}
+    theirs = {"q": np.full(20, 127, "int8")}
+    framework = steps._Framework(onnx.load(path), theirs)
+    asked = importer.load(path, None), framework, [given], [theirs], [theirs]
+    if right:
+        assert steps._conversion(*asked) == {"values": 20, "rounded_otherwise": 20}
+    else:
+        with pytest.raises(verify.Differs, match="20 of 20 values"):
+            steps._conversion(*asked)
+
+
 def test_a_tensor_that_the_framework_lacks(tmp_path: Path) -> None:
     path = network(tmp_path)
     x = np.zeros(SHAPE, "float32")
