@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -102,11 +103,23 @@ def pool(g: Drawing) -> None:
     attributes = window(g, x, dilated=op == "MaxPool" or g.opset >= 19)
     if op == "LpPool" and ("dilations" in attributes or g.opset < 18):
         raise Declined
+    if op == "LpPool" and crops(**attributes):
+        raise Declined
     if op != "LpPool" and g.chance.random() < 0.3:
         attributes["ceil_mode"] = 1
     if op == "AveragePool":
         attributes["count_include_pad"] = g.chance.randint(0, 1)
     g.node(op, x, **attributes)
+
+
+def crops(
+    kernel_shape: list[int], strides: Sequence[int] = (), auto_pad: str = "", **_: object
+) -> bool:
+    """Whether SAME may ask for less than no padding: ONNX Runtime's LpPool then leaves out the
+    image's border, its other pools refuse, and its convolutions do not pad, as we do.
+    """
+    longer = any(k < s for k, s in zip(kernel_shape, strides, strict=False))
+    return auto_pad.startswith("SAME") and longer
 
 
 def positions(g: Drawing) -> None:

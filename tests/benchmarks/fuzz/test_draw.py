@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.fuzz.draw import FAMILIES, draw, opset_of
 from benchmarks.fuzz.drawing import Drawing, Graph, model_of
+from benchmarks.fuzz.images import crops
 from benchmarks.fuzz.oracle import Declined, session_of
 
 SEEDS = range(60)
@@ -65,3 +66,12 @@ def _adds(row: object, seed: int) -> bool:
     except Declined:
         return False
     return bool(g.nodes)
+
+
+@pytest.mark.parametrize(
+    ("strides", "auto_pad", "wanted"),
+    [([2, 3], "SAME_LOWER", True), ([2, 2], "SAME_UPPER", False), ([3, 3], "VALID", False)],
+)
+def test_less_than_no_padding(strides: list[int], auto_pad: str, wanted: bool) -> None:
+    assert crops([2, 2], strides, auto_pad) == wanted
+    assert not crops([2, 2], auto_pad=auto_pad)
