@@ -103,7 +103,7 @@ def pool(g: Drawing) -> None:
     attributes = window(g, x, dilated=op == "MaxPool" or g.opset >= 19)
     if op == "LpPool" and ("dilations" in attributes or g.opset < 18):
         raise Declined
-    if op == "LpPool" and crops(**attributes):
+    if crops(**attributes):
         raise Declined
     if op != "LpPool" and g.chance.random() < 0.3:
         attributes["ceil_mode"] = 1
@@ -115,8 +115,8 @@ def pool(g: Drawing) -> None:
 def crops(
     kernel_shape: list[int], strides: Sequence[int] = (), auto_pad: str = "", **_: object
 ) -> bool:
-    """Whether SAME may ask for less than no padding: ONNX Runtime's LpPool then leaves out the
-    image's border, its other pools refuse, and its convolutions do not pad, as we do.
+    """Whether SAME may ask for less than no padding: two of ONNX Runtime's pools then leave out the
+    image's border, the third refuses, and its convolutions do not pad, as TensorFlow and we do.
     """
     longer = any(k < s for k, s in zip(kernel_shape, strides, strict=False))
     return auto_pad.startswith("SAME") and longer
@@ -163,6 +163,8 @@ def channel_norm(g: Drawing) -> None:
             raise Declined
         g.node(kind, x, size=g.chance.choice([1, 3, 5]), alpha=0.1, beta=0.75, bias=1.0)
     elif kind == "InstanceNormalization":
+        if x.array.size == x.shape[0] * channels:
+            raise Declined  # the offset, but ONNX Runtime gives x * s + (offset - x * s)
         scale, offset = (g.constant(g.random((channels,), x.dtype)) for _ in range(2))
         g.node(kind, x, scale, offset, epsilon=1e-2)
     elif g.opset >= 21:
