@@ -84,9 +84,11 @@ class Ahead:
         return self.rows * self.across + self.across + 1
 
     def place(self, t: Expr, group: Expr) -> Expr:
-        """Where the first gate of a group stands: [blocks, groups, gates, rows, lanes]."""
+        """Where the first gate of a group stands: [2, groups, gates, rows, lanes], a block of steps
+        and the next.
+        """
         groups = self.units // self.lanes
-        before = (t // self.rows * groups + group) * (self.gates * self.rows)
+        before = (t // self.rows % 2 * groups + group) * (self.gates * self.rows)
         return (before + t % self.rows) * self.lanes
 
     def cycles(self, profile: Profile) -> float:
@@ -116,7 +118,7 @@ class Share:
         place: Callable[[Expr], Expr],
     ) -> None:
         self.sizes, self.x, self.right, self.bias, self.place = sizes, x, right, bias, place
-        elements = sizes.blocks * sizes.rows * sizes.columns
+        elements = 2 * sizes.rows * sizes.columns
         self.given = T.alloc_buffer((elements,), "float32", layout=None)
 
     def start(self, group: Expr) -> None:

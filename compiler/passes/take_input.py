@@ -3,8 +3,8 @@ for their weights (kernels/ahead.py).
 
     lstm(matmul(x, w) + b, r, ...) -> lstm_of_input(x, w, b, r, ...)
 
-Only where each core reads its recurrent weights from the second cache: smaller ones are multiplied
-as fast as they are read, and beside larger ones the input's would be read too often.
+Only where each core reads its weights from the second cache: recurrent ones that fit the first are
+multiplied as fast as they are read, and of larger ones the input's would be read too often.
 """
 
 from __future__ import annotations
@@ -45,24 +45,30 @@ class _Taker(Rewriter):
 
     def _input_of(self, layer: relax.Call) -> tuple[relax.Expr, ...] | None:
         """What a layer's input is, multiplied with and moved by, if that is better made ahead."""
-        if f"{operator_of(layer)}_of_input" not in TAKING_INPUT or not self._gains(layer):
+        if f"{operator_of(layer)}_of_input" not in TAKING_INPUT:
             return None
         total = self._alone(operands_of(layer)[0], "relax.add")
         product = self._alone(total.args[0], "relax.matmul") if total is not None else None
         if total is None or product is None:
             return None
         (x, weight), bias = product.args, total.args[1]
-        even = len(shape_of(x)) == 2 and shape_of(x)[1] % DEPTH == 0
-        plain = even and isinstance(bias, GenericConst)
-        return (x, weight, bias) if plain and isinstance(weight, GenericConst) else None
+        constant = isinstance(weight, GenericConst) and isinstance(bias, GenericConst)
+        if not constant or len(shape_of(x)) != 2 or shape_of(bias) != shape_of(weight)[1:]:
+            return None
+        depth = shape_of(x)[1]
+        return (
+            (x, weight, bias)
+            if depth and depth % DEPTH == 0 and self._gains(layer, depth)
+            else None
+        )
 
-    def _gains(self, layer: relax.Call) -> bool:
+    def _gains(self, layer: relax.Call, depth: int) -> bool:
         given, weight, state, *_ = tensors_of(layer)
         steps, batch, columns = shape_of(given)
         directions, _, units = shape_of(state)
         one = batch == directions == 1 and steps >= LEAST_STEPS
-        own = 4 * units * columns // self.profile.cores
-        streams = self.profile.l1_bytes // 2 < own <= self.profile.l2_bytes
+        recurrent, both = (4 * columns * n // self.profile.cores for n in (units, units + depth))
+        streams = self.profile.l1_bytes // 2 < recurrent and both <= self.profile.l2_bytes
         whole = units % self.profile.isa.lanes == 0
         return one and streams and whole and isinstance(weight, GenericConst)
 

@@ -56,6 +56,7 @@ def test_one_row_with_weights_from_the_second_cache(
         {"batch": 2},
         {"steps": 3},
         {"depth": 10},
+        {"depth": 1024},  # beyond the second cache with its input's weights
         {"direction": "bidirectional"},
     ],
     ids=str,
