@@ -31,8 +31,9 @@ from targets import Profile
 ROUNDED = 1e-4  # of a tensor's largest value: how exact a number has to be before it is rounded
 FLIPPED = 1e-3  # of a tensor's values: how many may be a step off where no number is known
 FIXED = 0.05  # likewise of a framework that multiplies by fixed-point numbers, as TFLite does
-# Of a step. TFLite rounds a product to six binary places or more, and then to a whole number: what
-# is so near to a half may go to either side, and that may be all that a channel ever has.
+# Of a step. TFLite rounds a product to six binary places or more where its factor is below 1/64,
+# and then to a whole number: what is so near to a half may go to either side, and that may be all
+# that a channel ever has.
 PLACES = 2**-7
 WHOLE = (TensorProto.INT8, TensorProto.UINT8, TensorProto.INT16, TensorProto.UINT16)
 LARGE = np.float16(16)  # times a sample, and more of the values are clipped

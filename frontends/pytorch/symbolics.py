@@ -7,7 +7,10 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
+
+from frontends import formulas
 
 Formula = Callable[..., Any]
 LAST = 2**63 - 1  # as the end of a slice: the last element, too
@@ -45,44 +48,42 @@ def diff(g: Any, x: Any, n: Any, dim: Any, prepend: Any, append: Any) -> Any:
 
 
 def trunc(g: Any, x: Any) -> Any:
-    from torch.onnx import symbolic_helper as helper
-
-    if not helper._is_fp(x):
-        return x
-    return g.op("Mul", g.op("Sign", x), g.op("Floor", g.op("Abs", x)))
+    return x if _is_whole(x) else g.op("Mul", g.op("Sign", x), g.op("Floor", g.op("Abs", x)))
 
 
 SYMBOLICS: Mapping[str, Formula] = {"diff": diff, "trunc": trunc}
 
 
+@dataclass(frozen=True)
+class Emitter:
+    """Adds nodes to a graph of torch's exporter."""
+
+    graph: Any
+
+    def __call__(self, kind: str, *inputs: Any) -> Any:
+        return self.graph.op(kind, *inputs)
+
+    def number(self, value: float) -> Any:
+        """In single precision, as all that is computed."""
+        import torch
+
+        return self.graph.op("Constant", value_t=torch.tensor(float(value)))
+
+
 def plain(kind: str) -> Formula:
     """An operator that ONNX has, too."""
-    return lambda g, x: g.op(kind, x)
-
-
-def number(g: Any, value: float) -> Any:
-    """Of the type of what it meets."""
-    import torch
-
-    return g.op("Constant", value_t=torch.tensor(value))
-
-
-def expm1(g: Any, x: Any) -> Any:
-    """2 sinh(x/2) exp(x/2) keeps the digits of a small x."""
-    half = g.op("Mul", x, number(g, 0.5))
-    small = g.op("Mul", g.op("Mul", g.op("Sinh", half), g.op("Exp", half)), number(g, 2.0))
-    is_small = g.op("Less", g.op("Abs", x), number(g, 0.5))
-    return g.op("Where", is_small, small, g.op("Sub", g.op("Exp", x), number(g, 1.0)))
+    return lambda b, x: b(kind, x)
 
 
 FORMULAS: Mapping[str, Formula] = {
     **{kind.lower(): plain(kind) for kind in ("Acosh", "Asinh", "Atanh", "Cosh", "Sinh")},
-    "deg2rad": lambda g, x: g.op("Mul", x, number(g, math.pi / 180)),
-    "erfc": lambda g, x: g.op("Sub", number(g, 1.0), g.op("Erf", x)),
-    "exp2": lambda g, x: g.op("Pow", number(g, 2.0), x),
-    "expm1": expm1,
-    "frac": lambda g, x: g.op("Sub", x, trunc(g, x)),
-    "rad2deg": lambda g, x: g.op("Mul", x, number(g, 180 / math.pi)),
+    "deg2rad": lambda b, x: b("Mul", x, b.number(math.pi / 180)),
+    "erfc": formulas.erfc,
+    "exp2": lambda b, x: b("Pow", b.number(2), x),
+    "expm1": formulas.expm1,
+    "frac": lambda b, x: b("Sub", x, trunc(b.graph, x)),
+    "log1p": formulas.log1p,
+    "rad2deg": lambda b, x: b("Mul", x, b.number(180 / math.pi)),
 }
 
 
@@ -91,11 +92,19 @@ def _of_floats(formula: Formula) -> Formula:
 
     def symbolic(g: Any, x: Any) -> Any:
         import torch
-        from torch.onnx import JitScalarType
-        from torch.onnx import symbolic_helper as helper
 
-        if not helper._is_fp(x):
-            x = g.op("Cast", x, to_i=JitScalarType.from_dtype(torch.float32).onnx_type())
-        return formula(g, x)
+        if _is_whole(x):
+            kind = torch.onnx.JitScalarType.from_dtype(torch.float32)
+            x = g.op("Cast", x, to_i=kind.onnx_type())
+        return formula(Emitter(g), x)
 
     return symbolic
+
+
+def _is_whole(x: Any) -> bool:
+    """Whether it is known to be no float: the exporter loses some types."""
+    from torch.onnx import JitScalarType
+    from torch.onnx import symbolic_helper as helper
+
+    unknown = JitScalarType.UNDEFINED
+    return not helper._is_fp(x) and JitScalarType.from_value(x, unknown) != unknown

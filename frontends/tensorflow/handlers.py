@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from frontends import formulas
+
 Formula = Callable[..., str]
 
 
@@ -24,24 +26,6 @@ class Emitter:
         return str(self._graph.make_consts([value], kind)[0].output[0])
 
 
-def expm1(b: Emitter, x: str) -> str:
-    """2 sinh(x/2) exp(x/2) keeps the digits of a small x."""
-    half = b("Mul", x, b.number(0.5))
-    small = b("Mul", b("Mul", b("Sinh", half), b("Exp", half)), b.number(2))
-    return b("Where", is_small(b, x), small, b("Sub", b("Exp", x), b.number(1)))
-
-
-def log1p(b: Emitter, x: str) -> str:
-    """2 atanh(x / (2 + x)) keeps the digits of a small x."""
-    two = b.number(2)
-    small = b("Mul", b("Atanh", b("Div", x, b("Add", x, two))), two)
-    return b("Where", is_small(b, x), small, b("Log", b("Add", x, b.number(1))))
-
-
-def is_small(b: Emitter, x: str) -> str:
-    return b("Less", b("Abs", x), b.number(0.5))
-
-
 def unless_zero(b: Emitter, x: str, made: str) -> str:
     """0 where x is."""
     zero = b.number(0)
@@ -49,11 +33,11 @@ def unless_zero(b: Emitter, x: str, made: str) -> str:
 
 
 FORMULAS: Mapping[str, Formula] = {
-    "Erfc": lambda b, x: b("Sub", b.number(1), b("Erf", x)),
-    "Expm1": expm1,
+    "Erfc": formulas.erfc,
+    "Expm1": formulas.expm1,
     "Inv": lambda b, x: b("Reciprocal", x),
     "L2Loss": lambda b, x: b("Mul", b("ReduceSumSquare", x, keepdims=0), b.number(0.5)),
-    "Log1p": log1p,
+    "Log1p": formulas.log1p,
     "Mod": lambda b, x, y: b("Mod", x, y, fmod=1),
     "MulNoNan": lambda b, x, y: unless_zero(b, y, b("Mul", x, y)),
     "TruncateMod": lambda b, x, y: b("Mod", x, y, fmod=1),

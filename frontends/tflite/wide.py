@@ -67,7 +67,8 @@ def _biases(graph: Any, stored: dict[str, Any]) -> None:
     biases = {n.output[0]: n for n in dequantising if of(n, 0, TensorProto.INT64)}
     scales = {name: array(node.input[1]) for name, node in biases.items()}
     for one in _convolutions(graph, biases):
-        if of(one.given, 2, TensorProto.INT16):
+        steps = (node.input[1] in stored for node in (one.given, one.weights, one.made))
+        if of(one.given, 2, TensorProto.INT16) and all(steps):
             own, step = array(one.given.input[1]), array(one.made.input[1])
             scale = factor(own * array(one.weights.input[1]) / step) * step
             one.weights.input[1] = add(f"{one.weights.output[0]}/scale", scale / own)
@@ -85,6 +86,7 @@ def factor(ratio: Any) -> Any:
     mantissa, exponent = np.frexp(ratio)
     whole = np.floor(mantissa * 2.0**31 + 0.5)
     short = np.minimum(np.floor(whole / 2**16 + 0.5), 2**BITS - 1)
+    short = np.where(whole == 2.0**31, 2**BITS, short)  # of a power of two it is the next exponent
     return np.ldexp(short, exponent - BITS)
 
 

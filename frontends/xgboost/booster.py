@@ -84,6 +84,8 @@ def _booster(document: Mapping[str, Any]) -> Booster:
     outputs = max(classes, several, 1)
     scores = _scores(parameters["base_score"])
     base = scores if version[0] < LAST_MARGIN else margin(scores)
+    if not np.isfinite(base).all():
+        raise ModelError(f"The base_score {parameters['base_score']} has no margin under {name}.")
     boosted = learner["gradient_booster"]
     features = int(parameters["num_feature"])
     rest: dict[str, Any] = {

@@ -81,7 +81,9 @@ class Operators(nn.Module):
             torch.diff(x > 0, prepend=whole[:, :1].to(torch.uint8)),
             (x.abs() + 1).acosh() + x.asinh() + x.tanh().atanh() + x.sinh() - x.cosh(),
             x.erfc() + x.exp2() + (x * 5).trunc() + x.frac() + x.deg2rad() + x.rad2deg(),
-            (x * 1e-4).expm1(),
+            (x * 1e-7).expm1(),
+            (x.abs() * 1e-7).log1p(),
+            (x.abs() * 3).erfc().log(),
             (-x.abs() * 1e4).expm1() + x.expm1(),
             whole.trunc() + whole.to(torch.int32).erfc() + (x > 0).exp2(),
         )

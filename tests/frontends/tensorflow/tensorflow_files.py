@@ -67,10 +67,11 @@ class Fused(tf.Module):
         _, y = tf.while_loop(lambda n, _: n < 3, lambda n, y: (n + 1, self.layer(y)), (0, x))
         return {
             "erfc": self.layer(x) - y,
-            "expm1": tf.math.expm1(x * [1e-4, 0.5, 9.0, 60.0]),
+            "tail": tf.math.log(tf.math.erfc(above * 3.0)),
+            "expm1": tf.math.expm1(x * [1e-7, 0.5, 9.0, 60.0]),
             "inv": raw.Inv(x=above + 0.5),
             "l2_loss": tf.nn.l2_loss(x),
-            "log1p": tf.math.log1p(above * [1e-4, 0.5, 1e4, 1e9]),
+            "log1p": tf.math.log1p(above * [1e-7, 0.5, 1e4, 1e9]),
             "mod": raw.Mod(x=x, y=0.7),
             "mul_no_nan": raw.MulNoNan(x=tf.math.log(above), y=above),
             "truncate_mod": raw.TruncateMod(x=tf.cast(x * 9.0, tf.int32), y=[4, -3, 5, 2]),

@@ -67,7 +67,7 @@ def test_a_sum_is_scaled_by_fifteen_bits(made: float, kind: str) -> None:
 
 def test_a_factor_stays_below_a_whole_number() -> None:
     assert wide.factor(0.5) == 0.5 and wide.factor(3.0) == 3.0
-    assert wide.factor(1 - 2**-20) == 1 - 2**-15
+    assert wide.factor(1 - 2**-20) == 1 - 2**-15 and wide.factor(1 - 2**-33) == 1
 
 
 def test_other_products_keep_their_scales() -> None:

@@ -40,6 +40,7 @@ def test_a_model_without_trees_is_its_base() -> None:
         (lambda a: a["gradient_booster"]["model"]["tree_info"].__setitem__(0, 3), "outputs"),
         (lambda a: a.pop("learner_model_param"), "incomplete"),
         (lambda a: a["learner_model_param"].update(base_score="x"), "incomplete"),
+        (lambda a: a["learner_model_param"].update(base_score="NaN"), "has no margin"),
     ],
 )
 def test_nonsense_is_refused(change: Any, text: str) -> None:
