@@ -5,11 +5,12 @@ This is what turns exporters' shape arithmetic into plain numbers before Relax s
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
 from onnx import helper
-from onnx.defs import onnx_opset_version
+from onnx.defs import get_schema, onnx_opset_version
 from onnx.onnx_pb import GraphProto, ValueInfoProto
 from onnx.reference import ReferenceEvaluator
 
@@ -79,6 +80,24 @@ def fold(
         if any(isinstance(v, (list, dict)) for v in results):
             return None  # sequences and maps are no tensors
         following = iter(results)
-        return tuple(np.asarray(next(following) if n else 0) for n in node.outputs)
+        made = [np.asarray(next(following) if n else 0) for n in node.outputs]
+        return _typed(node, inputs, made, versions[node.domain])
     except Exception:  # any failure means the same: emit the node instead
         return None
+
+
+def _typed(
+    node: Node, inputs: Sequence[Array | None], outputs: Sequence[Array], version: int
+) -> tuple[Array, ...]:
+    """In the types of the operator's schema: numpy sums int32 as int64."""
+    schema = get_schema(node.op, version, node.domain)
+    types = {
+        formal.type_str: given.dtype
+        for formal, given in zip(schema.inputs, inputs, strict=False)
+        if given is not None
+    }
+    formals = chain(schema.outputs, repeat(schema.outputs[-1]))  # the last may stand for several
+    return tuple(
+        array.astype(types.get(formal.type_str, array.dtype), copy=False)
+        for formal, array in zip(formals, outputs, strict=False)
+    )

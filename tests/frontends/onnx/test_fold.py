@@ -52,6 +52,17 @@ def test_a_known_condition_inlines_its_branch(load: Load) -> None:
     assert ops(model) == ["reshape"]
 
 
+@pytest.mark.parametrize("op", ["ReduceSum", "ReduceSumSquare", "ReduceProd", "CumSum"])
+def test_what_is_computed_now_has_the_type_of_the_operator(load: Load, op: str) -> None:
+    axes = "c, axis" if op == "CumSum" else "c"
+    model = load(
+        f"g (int32[2] x) => (int32[n] z) {{ y = {op}({axes}) z = Add(x, y) }}",
+        c=np.array([[3, 70000], [5, 7]], np.int32)[0], axis=0,
+    )  # fmt: skip
+    assert ops(model) == ["add"]
+    assert model.signature.outputs[0].dtype == "int32"
+
+
 BOMBS = [
     "y0 = ConstantOfShape(huge)",
     "y0 = Expand(one, huge)",
