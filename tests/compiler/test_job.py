@@ -25,6 +25,7 @@ LATE = (
     "ClientError: CompilationTimeout: the job exceeded StoppingCondition.MaxRuntimeInSeconds = 3. "
     "Raise the limit or simplify the model."
 )  # enough to get to the stall on a busy machine, too
+SOON = 60  # seconds: a busy machine takes a few beyond the limit, but what hangs does so for 600
 COMMAND = """
 import functools, signal, sys
 from compiler import cli, job
@@ -129,7 +130,7 @@ def test_at_the_limit_nothing_is_left(
 ) -> None:
     started = time.monotonic()
     outcome, _ = compile_with("hang", replace(request_, max_runtime_s=3))
-    assert 3 <= time.monotonic() - started < 6
+    assert 3 <= time.monotonic() - started < SOON
     assert (outcome.reason, outcome.exit_status) == (LATE, 2)
     assert not processes(mark)
     assert not list(scratch.iterdir())
@@ -168,7 +169,7 @@ def test_a_job_killed_in_its_upload_leaves_no_object(
     outcome, events = compile_with(driver, late)
     assert any(event.name == "stalled" for event in events)
     assert outcome.reason == LATE
-    assert time.monotonic() - started < 6
+    assert time.monotonic() - started < SOON
     assert_nothing_in(bucket, s3)
 
 
