@@ -91,3 +91,11 @@ def test_corners_lie_where_a_scale_puts_them() -> None:
     places = COORDINATES["align_corners"]
     np.testing.assert_allclose(places(np.arange(2.0), Axis(4, 2, 0.6)), [0, 3 / 1.4])
     np.testing.assert_allclose(places(np.arange(2.0), Axis(4, 2, 0.5)), [0, 3])
+
+
+def test_what_is_known_is_resized_likewise(agrees: Agrees) -> None:
+    """The standard's evaluator takes another place for the one element of an axis."""
+    node = 'Resize<mode="cubic", coordinate_transformation_mode="pytorch_half_pixel">(c, , , w)'
+    c = np.arange(60, dtype=np.float32).reshape(1, 2, 5, 6) ** 2
+    text = f"g (float[1,2,1,9] x) => (float[1,2,1,9] y) {{ r = {node} y = Add(x, r) }}"
+    agrees(text, 18, c=c, w=[1, 2, 1, 9])
