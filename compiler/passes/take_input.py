@@ -56,11 +56,8 @@ class _Taker(Rewriter):
         if not constant or len(shape_of(x)) != 2 or shape_of(bias) != shape_of(weight)[1:]:
             return None
         depth = shape_of(x)[1]
-        return (
-            (x, weight, bias)
-            if depth and depth % DEPTH == 0 and self._gains(layer, depth)
-            else None
-        )
+        even = depth > 0 and depth % DEPTH == 0
+        return (x, weight, bias) if even and self._gains(layer, depth) else None
 
     def _gains(self, layer: relax.Call, depth: int) -> bool:
         given, weight, state, *_ = tensors_of(layer)
