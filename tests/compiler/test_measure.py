@@ -53,17 +53,19 @@ def test_positions_are_zeros_and_constants_move(meter: Meter) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "why"),
+    ("name", "limit_s", "why"),
     [
-        ("crash", "status -6"),
-        ("endless", "no end within"),
-        ("refuse", "ValueError: not like this"),
-        ("missing", "no such kernel"),
+        ("crash", 10, "status -6"),
+        ("endless", 0.5, "no end within"),
+        ("refuse", 10, "ValueError: not like this"),
+        ("missing", 10, "no such kernel"),
     ],
 )
-def test_a_bad_kernel_is_told_and_the_next_one_measured(meter: Meter, name: str, why: str) -> None:
+def test_a_bad_kernel_is_told_and_the_next_one_measured(
+    meter: Meter, name: str, limit_s: float, why: str
+) -> None:
     with pytest.raises(Unmeasured, match=why):
-        meter.times(trial(name), 3, limit_s=0.5)
+        meter.times(trial(name), 3, limit_s)
     assert len(meter.times(trial("good"), 3, limit_s=10)) == 3
 
 

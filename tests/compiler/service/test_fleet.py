@@ -34,11 +34,19 @@ def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Options:
 
 
 def until(fleet: Fleet, holds: Callable[[], object]) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while not holds():
         fleet.tend()
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def hanging(store: Store, options: Options) -> tuple[Fleet, psutil.Process]:
+    """A fleet of one worker, with a job that hangs, and that worker."""
+    fleet = Fleet(1, replace(options, command=(*COMMAND, "hang")))
+    until(fleet, lambda: "build" in [event.text for _, _, event in store.log("1", "a")])
+    [pid] = fleet.pids()
+    return fleet, psutil.Process(pid)
 
 
 def test_a_worker_that_is_killed_loses_no_job(
@@ -46,13 +54,11 @@ def test_a_worker_that_is_killed_loses_no_job(
 ) -> None:
     """Its child dies with it, another worker starts, and the job's second attempt completes."""
     store.create(new)
-    hanging = Fleet(1, replace(options, command=(*COMMAND, "hang")))
-    until(hanging, lambda: store.log("1", "a"))
-    [worker] = map(psutil.Process, hanging.pids())
+    fleet, worker = hanging(store, options)
     [child] = worker.children()
-    os.kill(worker.pid, signal.SIGKILL)
-    child.wait(10)
-    hanging.stop()
+    worker.kill()
+    child.wait(30)
+    fleet.stop()
     fleet = Fleet(2, options)
     until(fleet, lambda: store.describe("1", "a").final)
     job = store.describe("1", "a")
@@ -78,15 +84,14 @@ def test_a_worker_that_is_told_to_end_gives_its_job_back(
     number: int, store: Store, new: New, options: Options
 ) -> None:
     store.create(new)
-    fleet = Fleet(1, replace(options, command=(*COMMAND, "hang"), lease_s=60.0))
-    until(fleet, lambda: store.log("1", "a"))
-    [worker] = map(psutil.Process, fleet.pids())
+    options = replace(options, lease_s=60.0)  # so long that no lease ends here
+    fleet, worker = hanging(store, options)
     below = worker.children(recursive=True)
-    os.kill(worker.pid, number)
-    worker.wait(10)
-    assert not [child for child in below if child.is_running()]
+    worker.send_signal(number)
+    worker.wait(30)
+    assert below and not [child for child in below if child.is_running()]
     fleet.stop()
-    fleet = Fleet(1, replace(options, lease_s=60.0))  # so long that no lease ends here
+    fleet = Fleet(1, options)
     until(fleet, lambda: store.describe("1", "a").final)
     fleet.stop()
     assert store.describe("1", "a").status == Status.COMPLETED
