@@ -1,15 +1,16 @@
 """Mathematical functions of float64 vectors without a call. The rarer ones of float32 run through
 these, too.
 
-Sources of the coefficients: exp, atan from Cephes; log, sin, cos from fdlibm; erf the Chebyshev
-series of Numerical Recipes (third edition, 6.2.2). Absolute errors are a few units of the last
-place, those of pow grow with |y log x|.
+Sources of the coefficients: exp, atan from Cephes; log, sin, cos from fdlibm; erf far from 0 the
+Chebyshev series of Numerical Recipes (third edition, 6.2.2). What is 0 at 0 has a series of its own
+near it: errors are a few units of the last place there, too. Those of pow grow with |y log x|, and
+of the others a few units in 1 where they cross 0 elsewhere.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from numpy.polynomial.chebyshev import cheb2poly
 from tvm import tirx
@@ -90,16 +91,46 @@ def log(x: Expr) -> Expr:
     return T.bind(tirx.Select(tirx.GE(x, _c(x, 0.0)), value, _c(x, math.nan)))
 
 
+def _log1p(x: Expr) -> Expr:
+    """log(1 + x). What is lost in the sum is lost in its logarithm and in the sum less one alike
+    (W. Kahan).
+    """
+    x = T.bind(x)
+    total = settled(x + _c(x, 1.0))
+    value = T.bind(log(total) * (x / (total - _c(x, 1.0))))
+    value = T.bind(tirx.Select(tirx.EQ(total, _c(x, 1.0)), x, value))
+    far = tirx.Or(tirx.LE(total, _c(x, 0.0)), tirx.EQ(total, _c(x, math.inf)))
+    return T.bind(tirx.Select(far, log(total), value))
+
+
+NEAR = 0.5  # up to there the series hold
+
+
+def _near(x: Expr, series: Expr, value: Expr) -> Expr:
+    return settled(tirx.Select(tirx.LT(tirx.abs(x), _c(x, NEAR)), series, value))
+
+
+def _series(x: Expr, coefficients: Sequence[float]) -> Expr:
+    """x times a polynomial in x^2, the lowest power first."""
+    return settled(x * _h(T.bind(x * x), *reversed(coefficients)))
+
+
+def _odd(x: Expr, value: Expr) -> Expr:
+    """As value, of |x|, but with the sign of x."""
+    return T.bind(tirx.Select(tirx.LT(x, _c(x, 0.0)), _c(x, 0.0) - value, value))
+
+
 def erf(x: Expr) -> Expr:
     x = T.bind(x)
     z = T.bind(tirx.abs(x))
     t = T.bind(_c(x, 2.0) / (_c(x, 2.0) + z))
     u = T.bind(t * _c(x, 2.0) - _c(x, 1.0))
     tail = t * exp(settled(_h(u, *ERFC_POWERS) - z * z))
-    value = T.bind(_c(x, 1.0) - tail)
-    return T.bind(tirx.Select(tirx.LT(x, _c(x, 0.0)), _c(x, 0.0) - value, value))
+    return _near(x, _series(x, ERF), _odd(x, T.bind(_c(x, 1.0) - tail)))
 
 
+ERF = [(-1) ** n * 2 / math.sqrt(math.pi) / (math.factorial(n) * (2 * n + 1)) for n in range(13)]
+SINH = [1 / math.factorial(2 * n + 1) for n in range(8)]
 ERFC = (
     -1.3026537197817094,
     6.4196979235649026e-1,
@@ -136,8 +167,11 @@ ERFC_POWERS = tuple(float(c) for c in cheb2poly([ERFC[0] / 2, *ERFC[1:]])[::-1])
 
 
 def tanh(x: Expr) -> Expr:
-    e = exp(T.bind(x) * _c(x, 2.0))
-    return T.bind(_c(x, 1.0) - _c(x, 2.0) / (e + _c(x, 1.0)))
+    x = T.bind(x)
+    e = exp(x * _c(x, 2.0))
+    value = T.bind(_c(x, 1.0) - _c(x, 2.0) / (e + _c(x, 1.0)))
+    s = _series(x, SINH)
+    return _near(x, s / tirx.sqrt(s * s + _c(x, 1.0)), value)
 
 
 def sigmoid(x: Expr) -> Expr:
@@ -221,8 +255,7 @@ def atan(x: Expr) -> Expr:
         4.853903996359136964868e2,
         1.945506571482613964425e2,
     )
-    value = T.bind(base + (r + r * (z * p / q)))
-    return T.bind(tirx.Select(tirx.LT(x, _c(x, 0.0)), _c(x, 0.0) - value, value))
+    return _odd(x, T.bind(base + (r + r * (z * p / q))))
 
 
 def asin(x: Expr) -> Expr:
@@ -233,34 +266,46 @@ def asin(x: Expr) -> Expr:
 
 def acos(x: Expr) -> Expr:
     x = T.bind(x)
-    return T.bind(_c(x, math.pi / 2) - asin(x))
+    half = settled(tirx.sqrt((_c(x, 1.0) - x) / (_c(x, 1.0) + x)))
+    return T.bind(_c(x, 2.0) * atan(half))
+
+
+def _half_power(x: Expr) -> Expr:
+    """e^|x| / 2, which overflows no earlier than sinh and cosh."""
+    root = exp(settled(tirx.abs(x) * _c(x, 0.5)))
+    return settled(root * _c(x, 0.5) * root)
 
 
 def sinh(x: Expr) -> Expr:
-    e = exp(x)
-    return T.bind((e - _c(x, 1.0) / e) * _c(x, 0.5))
+    x = T.bind(x)
+    e = _half_power(x)
+    return _near(x, _series(x, SINH), _odd(x, T.bind(e - _c(x, 0.25) / e)))
 
 
 def cosh(x: Expr) -> Expr:
-    e = exp(x)
-    return T.bind((e + _c(x, 1.0) / e) * _c(x, 0.5))
+    e = _half_power(T.bind(x))
+    return T.bind(e + _c(x, 0.25) / e)
 
 
 def asinh(x: Expr) -> Expr:
     x = T.bind(x)
     a = T.bind(tirx.abs(x))
-    value = log(settled(a + tirx.sqrt(a * a + _c(x, 1.0))))
-    return T.bind(tirx.Select(tirx.LT(x, _c(x, 0.0)), _c(x, 0.0) - value, value))
+    root = settled(tirx.sqrt(a * a + _c(x, 1.0)))
+    value = _log1p(settled(a + a * a / (root + _c(x, 1.0))))
+    far = T.bind(log(a) + _c(x, math.log(2)))  # where the square overflows
+    return _odd(x, settled(tirx.Select(tirx.GT(a, _c(x, 2.0**28)), far, value)))
 
 
 def acosh(x: Expr) -> Expr:
     x = T.bind(x)
-    return log(settled(x + tirx.sqrt(x * x - _c(x, 1.0))))
+    over = settled(x - _c(x, 1.0))
+    return _log1p(settled(over + tirx.sqrt(over) * tirx.sqrt(x + _c(x, 1.0))))
 
 
 def atanh(x: Expr) -> Expr:
     x = T.bind(x)
-    return T.bind(log(settled((_c(x, 1.0) + x) / (_c(x, 1.0) - x))) * _c(x, 0.5))
+    a = T.bind(tirx.abs(x))
+    return _odd(x, T.bind(_log1p(settled((a + a) / (_c(x, 1.0) - a))) * _c(x, 0.5)))
 
 
 def pow(x: Expr, y: Expr) -> Expr:

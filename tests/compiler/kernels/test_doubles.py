@@ -31,6 +31,49 @@ def test_a_range(name: str, function: Callable[[Array], Array], low: float, high
     check(getattr(R, name), [x], np.asarray(function(x)), profiles=[NARROW])
 
 
+ODD = {
+    "asin": np.arcsin,
+    "asinh": np.arcsinh,
+    "atan": np.arctan,
+    "atanh": np.arctanh,
+    "erf": np.vectorize(math.erf),
+    "sin": np.sin,
+    "sinh": np.sinh,
+    "tan": np.tan,
+    "tanh": np.tanh,
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_small_values_keep_their_digits(name: str) -> None:
+    """Each is judged by its own size."""
+    sizes = np.concatenate([np.geomspace(1e-300, 1e-3, 40), np.linspace(1e-3, 0.99, 400)])
+    x = np.concatenate([-sizes, sizes])
+    wanted = ODD[name](x)
+    ratio = relax.const(1 / wanted, "float64")
+    check(
+        lambda a: relax.op.multiply(getattr(R, name)(a), ratio),
+        [x],
+        np.ones_like(x),
+        profiles=[NARROW],
+        tolerance=4e-15,
+    )
+
+
+def test_large_values_do_not_overflow_early() -> None:
+    x = np.array([-1e300, -710.3, -30.0, -1.0, 0.0, 1.0, 30.0, 710.3, 1e300])
+    names = {"asinh": np.arcsinh, "acosh": np.arccosh, "sinh": np.sinh, "cosh": np.cosh}
+    with np.errstate(all="ignore"):
+        wanted = [np.asarray(function(x)) for function in names.values()]
+    check(lambda a: tuple(getattr(R, n)(a) for n in names), [x], *wanted, profiles=[NARROW])
+
+
+def test_what_has_a_steep_end() -> None:
+    x = 1 - np.concatenate([[0.0], np.geomspace(1e-12, 2, 60)[:-1], [2.0]])
+    check(R.acos, [x], np.arccos(x), profiles=[NARROW])
+    check(R.acosh, [2 - x], np.arccosh(2 - x), profiles=[NARROW])
+
+
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_the_ends_of_the_ranges() -> None:
     x = np.array([np.nan, np.inf, -np.inf, 0.0, 1.0, -1.0, 709.7, -745.0])
