@@ -56,16 +56,17 @@ def loop(extent: int | Expr, parallel: bool = False) -> Iterator[Expr]:
 
 @contextmanager
 def team() -> Iterator[None]:
-    """All threads run what is inside; `shared` loops there divide their iterations among them."""
+    """All threads run what is inside; parallel loops there divide their iterations among them."""
     with T.attr(0, "pragma_parallel_launch_point", 1):
         yield
 
 
-@contextmanager
-def shared(extent: int) -> Iterator[Expr]:
-    """A parallel loop of a team, whose threads meet after it."""
-    with T.attr(0, "pragma_parallel_barrier_when_finish", 1), T.parallel(0, extent) as index:
-        yield index
+def meet() -> None:
+    """Half a barrier of a team, by turns: the first, the third, ... waits until all other threads
+    have come to the one before, which only says so. In the end there must be as many of either.
+    """
+    with T.attr(0, "pragma_parallel_barrier_when_finish", 1):
+        T.evaluate(0)
 
 
 def registers(count: int, lanes: int, dtype: str = "float32") -> tirx.Buffer:

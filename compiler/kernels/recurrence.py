@@ -17,6 +17,7 @@ from compiler.kernels.workload import Workload, operands_of, tensors_of
 from targets import Profile
 
 UPDATE_CYCLES = 80  # of a vector of cells
+VISIT_CYCLES = 100  # of a group of units, beside its sums
 L2_BYTES, L3_BYTES = 30, 10  # a cycle: measured; the L2 cache limits a sequence of one row
 
 
@@ -63,8 +64,8 @@ class Recurrence:
         )
 
     def ahead(self, point: Point) -> Ahead:
-        gates, sizes = self.cell.gates, (self.units, self.lanes)
-        return Ahead(self.steps, self.depth, gates, *sizes, point["ahead"], point["across"])
+        sizes = self.steps, self.depth, self.cell.gates, self.units, self.lanes
+        return Ahead(*sizes, point["vectors"], point["ahead"], point["across"])
 
     @property
     def state_elements(self) -> int:
@@ -125,7 +126,8 @@ def cycles(shape: Recurrence, point: Point, profile: Profile) -> float:
             group = max(group, arithmetic * shape.units + tile * ahead.slice)
             group += 4 * shape.lanes * ahead.across * ahead.slice / speed
             start = tile * shape.depth * ahead.passes * count
-        total += (group + UPDATE_CYCLES * vectors * rows) * count + REGION * (parts > 1)
+        visit = VISIT_CYCLES + group + UPDATE_CYCLES * vectors * rows
+        total += visit * count + REGION * (parts > 1)
     return start + shape.steps * total
 
 

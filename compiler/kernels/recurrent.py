@@ -8,8 +8,9 @@ or, in the same kernel, ahead of the steps that need it (ahead.py).
 The gates of a unit stand together, so that a cell is updated in registers. The state is kept
 twice, the old and the new: a step may compute units and rows twice, and the last group and tile
 are moved back to end at the edge. Parallel are either whole sequences (directions and tiles of
-rows, which must not overlap then) or, in `parts`, the groups of every step, after which all threads
-meet. Where a sequence has ended its state stays, and what goes out is 0; of one without any step,
+rows, which must not overlap then) or, in `parts`, the groups of every step. Before a thread waits
+for the others' units it sums up what it made itself, where that can be: so long the others' take to
+arrive. Where a sequence has ended its state stays, and what goes out is 0; of one without any step,
 as ONNX Runtime has it, the last state is 0, too.
 """
 
@@ -21,16 +22,16 @@ from functools import partial
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from compiler.kernels.ahead import Share, Step
+from compiler.kernels.ahead import Share, Step, Turn
 from compiler.kernels.cells import CELLS, Inputs, Part, Rules
 from compiler.kernels.emit import (
     bound,
     either,
     kernel,
     loop,
+    meet,
     prefetch,
     registers,
-    shared,
     store_value,
     team,
     vector_at,
@@ -49,7 +50,7 @@ Visit = Callable[[Index, Expr], None]
 
 class Recurrent(Template):
     name = "recurrent"
-    version = 2
+    version = 3
 
     def accepts(self, work: Workload, profile: Profile) -> bool:
         return work.operator in CELLS and dtype_of(work.anchor) == "float32"
@@ -60,7 +61,7 @@ class Recurrent(Template):
         if shape.depth:
             return Space({
                 "rows": (1,),
-                "vectors": (1,),
+                "vectors": (1, 2),
                 "parts": (1,) if alone else (1, profile.cores),
                 "ahead": (4, 6, 8, 12, 16),
                 "across": (1, 2, 3, 4),
@@ -131,6 +132,9 @@ class _Emitter:
     def emit(self) -> None:
         s = self.shape
         self.state = T.alloc_buffer((2 * s.half,), "float32", layout=None)
+        if self.parts > 1:
+            most = max(part.gates for part in s.cell.parts) * self.rows * self.vectors * s.lanes
+            self.begun = T.alloc_buffer((self.parts * most,), "float32", layout=None)
         for n, start in enumerate(self.starts):
             within = (2 * s.cell.kept * s.directions, s.batch, s.units)
             store_value(self.state, start, s.lanes, within, (n * s.directions, 0, 0))
@@ -147,20 +151,49 @@ class _Emitter:
 
     def _steps(self, sequence: Expr | None = None) -> None:
         """All of a team's, or of a sequence."""
-        s, first = self.shape, 0
+        stretches = [(0, self.shape.steps, 0)]
         if self.ahead is not None:
-            share, first = self.ahead, self.ahead.sizes.alone
-            self._groups(sequence, ZERO, lambda _, group: share.start(group))
-            self._stretch(sequence, 0, first, share)
-        self._stretch(sequence, first, s.steps - first, None)
-
-    def _stretch(self, sequence: Expr | None, first: int, count: int, share: Share | None) -> None:
-        """So many steps, from the first on, beside which others' share of the input is made."""
-        if count:
+            self._groups(sequence, ZERO, self.ahead.start)
+            stretches = self.ahead.sizes.stretches
+        for first, count, ahead in stretches:
             with loop(count) as n:
                 t = bound(first + n)
                 for part in range(len(self.shape.cell.parts)):
-                    self._groups(sequence, t, partial(self._tile, t, part, share))
+                    visit = partial(self._tile, t, part, ahead)
+                    if self.parts == 1:
+                        self._groups(sequence, t, partial(visit, Turn()))
+                    elif self._splits(ahead):
+                        self._split(t, visit)
+                    else:
+                        meet()
+                        self._groups(None, t, partial(visit, Turn()))
+                        meet()
+
+    def _splits(self, ahead: int) -> bool:
+        """Whether a thread can begin with the units that it made itself: whole groups of one
+        sequence, as many on each thread.
+        """
+        even = self.shape.units % (self.parts * self.vectors * self.shape.lanes) == 0
+        if ahead and self.ahead is not None:
+            even = self.ahead.sizes.splits(self.parts)
+        return even and self.shape.directions * self.tiles == 1
+
+    def _split(self, t: Expr, visit: Callable[[Turn, Index, Expr], None]) -> None:
+        """A part of a step, whose first visit begins before the threads meet."""
+        count = self.shape.groups(self.vectors) // self.parts
+
+        def take(n: Expr, turn: Turn) -> None:
+            visit(turn, (ZERO, ZERO), turn.own * count + _swing(t, n, count))
+
+        with loop(self.parts, parallel=True) as own:
+            take(ZERO, Turn(self.parts, own, ends=False))
+        meet()
+        with loop(self.parts, parallel=True) as own:
+            take(ZERO, Turn(self.parts, own, begins=False))
+            if count > 1:
+                with loop(count - 1) as n:
+                    take(n + 1, Turn(self.parts, own))
+        meet()
 
     def _groups(self, sequence: Expr | None, t: Expr, visit: Visit) -> None:
         """visit(direction and tile, group) for all groups of a step, on all threads of a team or
@@ -172,17 +205,19 @@ class _Emitter:
                 visit(unravel(sequence, (s.directions, self.tiles)), _swing(t, n, groups))
             return
         count = s.directions * self.tiles * groups
-        with shared(self.parts) as share:
-            first, end = (bound(n * count // self.parts) for n in (share, share + 1))
+        with loop(self.parts, parallel=True) as own:
+            first, end = (bound(n * count // self.parts) for n in (own, own + 1))
             with loop(bound(end - first)) as n:
                 task = bound(first + _swing(t, n, end - first))
                 *at, group = unravel(task, (s.directions, self.tiles, groups))
                 visit(tuple(at), group)
 
     def _tile(
-        self, t: Expr, number: int, share: Share | None, sequence: Index, group: Expr
+        self, t: Expr, number: int, ahead: int, turn: Turn, sequence: Index, group: Expr
     ) -> None:
-        """A part of a step of a tile of rows and a group of units, and a piece of `share`."""
+        """A part of a step of a tile of rows and a group of units, and beside it a piece of the
+        input's share of so many steps ahead.
+        """
         s, lanes, parts = self.shape, self.shape.lanes, self.shape.cell.parts
         gates = parts[number].gates
         direction, group = bound(sequence[0]), bound(group)
@@ -195,19 +230,24 @@ class _Emitter:
         places = [halves[n in made] + n * s.state_elements for n in range(s.cell.kept)]
         tile = [(r, v) for r in range(self.rows) for v in range(self.vectors)]
         given = [self._given(t, direction, row + r, unit + v * lanes) for r, v in tile]
-        for start in given if self.ahead is None else ():  # much of it lies in another core's cache
+        far = self.ahead is None and turn.begins  # much of it lies in another core's cache
+        for start in given if far else ():
             for g in range(s.cell.gates):
                 prefetch(self.projected, start + g * s.units)
         source = places[parts[number].source]
 
         def walk(step: Step) -> None:
-            if share is not None:
-                share.beside(t, group, step)
-                return
-            with loop(s.units) as k:
-                step(k)
+            if not turn.ends:
+                self._own(t, turn.own, step)
+            elif ahead and self.ahead is not None:
+                self.ahead.beside(t, ahead, group, turn, step)
+            else:
+                with turn.loop(s.units, turn.count(s.units)) as (_, k):
+                    step(k)
 
-        acc = self._sums(number, source, direction, group, unit, walk)
+        acc = self._sums(number, source, direction, group, unit, turn, walk)
+        if not turn.ends:
+            return
         for r in range(self.rows):
             for v in range(self.vectors):
                 slots = [((r * self.vectors + v) * gates + g) * lanes for g in range(gates)]
@@ -220,6 +260,17 @@ class _Emitter:
                     halves[1] + at,
                 )
 
+    def _own(self, t: Expr, own: Expr, step: Step) -> None:
+        """step(k) for the units that a thread made in the step before, in the order in which it
+        made them: the last may still be under way.
+        """
+        s, width = self.shape, self.vectors * self.shape.lanes
+        count = s.groups(self.vectors) // self.parts
+        with loop(count) as n:
+            first = bound((own * count + _swing(t, count - 1 - n, count)) * width)
+            with loop(width) as k:
+                step(first + k)
+
     def _sums(
         self,
         number: int,
@@ -227,18 +278,21 @@ class _Emitter:
         direction: Expr,
         group: Expr,
         unit: Expr,
+        turn: Turn,
         walk: Callable[[Step], None],
     ) -> tirx.Buffer:
         """[rows, vectors, gates] vectors: a state times the group's weights for a part's gates.
-        walk(step): step(k) for every unit.
+        walk(step): step(k) for every unit of the turn.
         """
         s, lanes, gates = self.shape, self.shape.lanes, self.shape.cell.parts[number].gates
         before = sum(part.gates for part in s.cell.parts[:number])
         count = self.vectors * gates
         acc = registers(self.rows * count, lanes)
+        slots = [vector_at(i * lanes, lanes) for i in range(self.rows * count)]
+        left = [vector_at((turn.own * len(slots) + i) * lanes, lanes) for i in range(len(slots))]
         zero = spread(tirx.const(0.0, "float32"), lanes)
-        for i in range(self.rows * count):
-            T.buffer_store(acc, zero, [vector_at(i * lanes, lanes)])
+        for slot, place in zip(slots, left, strict=True):
+            T.buffer_store(acc, zero if turn.begins else self.begun[place], [slot])
         if self.packed:
             groups = s.groups(self.vectors)
             pieces = s.directions * groups * before * self.vectors
@@ -260,6 +314,8 @@ class _Emitter:
                     T.buffer_store(acc, acc[slot] + given[r] * weight, [slot])
 
         walk(add)
+        for slot, place in zip(slots, left, strict=True) if not turn.ends else ():
+            T.buffer_store(self.begun, acc[slot], [place])
         return acc
 
     def _update(
@@ -311,7 +367,7 @@ class _Emitter:
         """Where the input's share of a vector of units begins."""
         s = self.shape
         if self.ahead is not None:
-            return bound(self.ahead.sizes.place(t, unit // s.lanes))
+            return bound(self.ahead.sizes.place(t, unit))
         before = (self._place(t, direction) * s.batch + row) * s.directions + direction
         return bound(before * (s.cell.gates * s.units) + unit)
 

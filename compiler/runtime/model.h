@@ -15,7 +15,7 @@
 
 #include <stdint.h>
 
-enum { NEOC_MODEL_VERSION = 5 };
+enum { NEOC_MODEL_VERSION = 6 };
 
 /* Where a buffer lives, and how its base is aligned. Offsets are multiples of NEOC_ALIGNMENT, of
  * buffers that are parts of others those of a vector of the CPU. */
@@ -51,7 +51,8 @@ typedef struct {
 /* What kernels ask of the runtime, in TVM's terms (tvm/runtime/c_backend_api.h).
  * launch runs lambda(task, env, closure) for every task of 0 .. env->num_task - 1;
  * `tasks` is their number, 0 for as many as there are threads. Of such a launch each task has a
- * thread of its own, and meet returns when all of them have called it as often. */
+ * thread of its own and calls meet, half a barrier, an even number of times: the first, the third,
+ * ... of its calls returns when all others have made the one before, which returns at once. */
 typedef struct {
   void *sync;
   int32_t num_task;

@@ -330,16 +330,18 @@ const char *pool_error(const pool *pool) { return pool->failed ? pool->text : NU
 
 /* ---- the callbacks ---- */
 
-/* Every lane counts in a line of its own and waits until no other's count is behind. One thread
- * that does all tasks in turn waits for nobody; after a failure nobody waits any more. */
+/* Every lane counts in a line of its own, and at every other call waits until no other's count is
+ * behind what its own was. One thread that does all tasks in turn waits for nobody; after a failure
+ * nobody waits any more. */
 int pool_meet(int task, neoc_parallel *env) {
   pool *pool = env->sync;
   if (!pool) return 0;
-  uint32_t met = atomic_load_explicit(&pool->lanes[task].met, memory_order_relaxed) + 1;
-  atomic_store_explicit(&pool->lanes[task].met, met, memory_order_release);
+  uint32_t last = atomic_load_explicit(&pool->lanes[task].met, memory_order_relaxed);
+  atomic_store_explicit(&pool->lanes[task].met, last + 1, memory_order_release);
+  if (last % 2) return 0;
   for (int i = 0; i < env->num_task; i++) {
     _Atomic uint32_t *other = &pool->lanes[i].met;
-    for (int looks = 1; (int32_t)(atomic_load_explicit(other, memory_order_acquire) - met) < 0; looks++) {
+    for (int looks = 1; (int32_t)(atomic_load_explicit(other, memory_order_acquire) - last) < 0; looks++) {
       if (pool->failed) return -1;
       if (pool->spin_ns && looks % LOOKS_A_YIELD)
         relax();

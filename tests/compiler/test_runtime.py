@@ -97,7 +97,7 @@ def test_a_library_that_is_no_model_is_refused(affine: Path, tmp_path: Path) -> 
 
 def test_the_version_is_checked(affine: Path, make_artifact: Artifact) -> None:
     text = create(affine, make_artifact("affine", VERSION="9"))
-    assert "has model version 9, but this libdlr.so reads version 5" in text
+    assert "has model version 9, but this libdlr.so reads version 6" in text
 
 
 def test_the_cpu_is_checked(affine: Path, make_artifact: Artifact) -> None:
