@@ -348,7 +348,7 @@ class _Emitter:
         held = value * share
         if s.safe:
             zero = tirx.Broadcast(tirx.const(0.0, "float32"), lanes)
-            held = tirx.Select(tirx.GT(share, zero), held, zero)
+            held = polynomials.select(tirx.GT(share, zero), held, zero)
         held = T.bind(held)
 
         def store(vector: Expr, offset: Expr, count: int) -> None:

@@ -16,7 +16,7 @@ from tvm.script.ir_builder import tirx as T
 
 from compiler.kernels import polynomials
 from compiler.kernels.operators import integers
-from compiler.kernels.polynomials import like, settled
+from compiler.kernels.polynomials import like, select, settled
 from compiler.kernels.value import Expr
 
 
@@ -40,16 +40,16 @@ def softplus(x: Expr) -> Expr:
 
 
 def leaky_relu(x: Expr, alpha: float) -> Expr:
-    return T.bind(tirx.Select(tirx.LT(x, like(x, 0.0)), x * like(x, alpha), x))
+    return T.bind(select(tirx.LT(x, like(x, 0.0)), x * like(x, alpha), x))
 
 
 def thresholded_relu(x: Expr, alpha: float) -> Expr:
-    return T.bind(tirx.Select(tirx.GT(x, like(x, alpha)), x, like(x, 0.0)))
+    return T.bind(select(tirx.GT(x, like(x, alpha)), x, like(x, 0.0)))
 
 
 def elu(x: Expr, alpha: float) -> Expr:
     below = settled(polynomials.exp(settled(tirx.min(like(x, 0.0), x))) - like(x, 1.0))
-    return settled(tirx.Select(tirx.GT(x, like(x, 0.0)), x, below * like(x, alpha)))
+    return settled(select(tirx.GT(x, like(x, 0.0)), x, below * like(x, alpha)))
 
 
 def hard_sigmoid(x: Expr, alpha: float, beta: float) -> Expr:

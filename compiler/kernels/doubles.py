@@ -16,7 +16,7 @@ from numpy.polynomial.chebyshev import cheb2poly
 from tvm import tirx
 from tvm.script.ir_builder import tirx as T
 
-from compiler.kernels.polynomials import horner, like, settled
+from compiler.kernels.polynomials import horner, like, select, settled
 from compiler.kernels.value import Expr, lanes_of, typed
 
 KIND = "float64"
@@ -56,8 +56,8 @@ def exp(x: Expr) -> Expr:
     )
     twice = T.bind(_c(x, 2.0) + _c(x, 4.0) * (p / (q - p)))
     value = T.bind(twice * _power_of_two(n - _c(x, 1.0)))  # 2^1024 alone would overflow
-    value = tirx.Select(tirx.GT(x, _c(x, 709.782712893384)), _c(x, math.inf), value)
-    return T.bind(tirx.Select(tirx.LT(x, _c(x, -708.0)), _c(x, 0.0), value))
+    value = select(tirx.GT(x, _c(x, 709.782712893384)), _c(x, math.inf), value)
+    return T.bind(select(tirx.LT(x, _c(x, -708.0)), _c(x, 0.0), value))
 
 
 def log(x: Expr) -> Expr:
@@ -69,8 +69,8 @@ def log(x: Expr) -> Expr:
     low, one = like(x, 0x000FFFFFFFFFFFFF, "int64"), like(x, 0x3FF0000000000000, "int64")
     m = T.bind(tirx.reinterpret(x.ty.dtype, (bits & low) | one))  # in [1, 2)
     large = tirx.GT(m, _c(x, math.sqrt(2)))
-    exponent = T.bind(tirx.Select(large, e + _c(x, 1.0), e))
-    f = T.bind(tirx.Select(large, m * _c(x, 0.5), m) - _c(x, 1.0))
+    exponent = T.bind(select(large, e + _c(x, 1.0), e))
+    f = T.bind(select(large, m * _c(x, 0.5), m) - _c(x, 1.0))
     s = T.bind(f / (f + _c(x, 2.0)))
     z = T.bind(s * s)
     r = z * _h(
@@ -86,9 +86,9 @@ def log(x: Expr) -> Expr:
     half = T.bind(f * f * _c(x, 0.5))
     fraction = f - (half - (s * (half + r) + exponent * _c(x, 1.90821492927058770002e-10)))
     value = T.bind(exponent * _c(x, 6.93147180369123816490e-01) + fraction)
-    value = tirx.Select(tirx.EQ(x, _c(x, math.inf)), x, value)
-    value = tirx.Select(tirx.EQ(x, _c(x, 0.0)), _c(x, -math.inf), value)
-    return T.bind(tirx.Select(tirx.GE(x, _c(x, 0.0)), value, _c(x, math.nan)))
+    value = select(tirx.EQ(x, _c(x, math.inf)), x, value)
+    value = select(tirx.EQ(x, _c(x, 0.0)), _c(x, -math.inf), value)
+    return T.bind(select(tirx.GE(x, _c(x, 0.0)), value, _c(x, math.nan)))
 
 
 def _log1p(x: Expr) -> Expr:
@@ -98,16 +98,16 @@ def _log1p(x: Expr) -> Expr:
     x = T.bind(x)
     total = settled(x + _c(x, 1.0))
     value = T.bind(log(total) * (x / (total - _c(x, 1.0))))
-    value = T.bind(tirx.Select(tirx.EQ(total, _c(x, 1.0)), x, value))
+    value = T.bind(select(tirx.EQ(total, _c(x, 1.0)), x, value))
     far = tirx.Or(tirx.LE(total, _c(x, 0.0)), tirx.EQ(total, _c(x, math.inf)))
-    return T.bind(tirx.Select(far, log(total), value))
+    return T.bind(select(far, log(total), value))
 
 
 NEAR = 0.5  # up to there the series hold
 
 
 def _near(x: Expr, series: Expr, value: Expr) -> Expr:
-    return settled(tirx.Select(tirx.LT(tirx.abs(x), _c(x, NEAR)), series, value))
+    return settled(select(tirx.LT(tirx.abs(x), _c(x, NEAR)), series, value))
 
 
 def _series(x: Expr, coefficients: Sequence[float]) -> Expr:
@@ -117,7 +117,7 @@ def _series(x: Expr, coefficients: Sequence[float]) -> Expr:
 
 def _odd(x: Expr, value: Expr) -> Expr:
     """As value, of |x|, but with the sign of x."""
-    return T.bind(tirx.Select(tirx.LT(x, _c(x, 0.0)), _c(x, 0.0) - value, value))
+    return T.bind(select(tirx.LT(x, _c(x, 0.0)), _c(x, 0.0) - value, value))
 
 
 def erf(x: Expr) -> Expr:
@@ -213,8 +213,8 @@ def _sine(x: Expr, quarter: float) -> Expr:
         )
     )
     odd = tirx.Or(tirx.EQ(turn, _c(x, 1.0)), tirx.EQ(turn, _c(x, 3.0)))
-    value = T.bind(tirx.Select(odd, cosine, sine))
-    return T.bind(tirx.Select(tirx.GE(turn, _c(x, 2.0)), _c(x, 0.0) - value, value))
+    value = T.bind(select(odd, cosine, sine))
+    return T.bind(select(tirx.GE(turn, _c(x, 2.0)), _c(x, 0.0) - value, value))
 
 
 def sin(x: Expr) -> Expr:
@@ -234,9 +234,9 @@ def atan(x: Expr) -> Expr:
     x = T.bind(x)
     a = T.bind(tirx.abs(x))
     far, middle = tirx.GT(a, _c(x, 2.41421356237309504880)), tirx.GT(a, _c(x, 0.66))
-    near = tirx.Select(middle, (a - _c(x, 1.0)) / (a + _c(x, 1.0)), a)
-    r = T.bind(tirx.Select(far, _c(x, -1.0) / a, near))
-    base = tirx.Select(far, _c(x, math.pi / 2), tirx.Select(middle, _c(x, math.pi / 4), _c(x, 0.0)))
+    near = select(middle, (a - _c(x, 1.0)) / (a + _c(x, 1.0)), a)
+    r = T.bind(select(far, _c(x, -1.0) / a, near))
+    base = select(far, _c(x, math.pi / 2), select(middle, _c(x, math.pi / 4), _c(x, 0.0)))
     z = T.bind(r * r)
     p = _h(
         z,
@@ -293,7 +293,7 @@ def asinh(x: Expr) -> Expr:
     root = settled(tirx.sqrt(a * a + _c(x, 1.0)))
     value = _log1p(settled(a + a * a / (root + _c(x, 1.0))))
     far = T.bind(log(a) + _c(x, math.log(2)))  # where the square overflows
-    return _odd(x, settled(tirx.Select(tirx.GT(a, _c(x, 2.0**28)), far, value)))
+    return _odd(x, settled(select(tirx.GT(a, _c(x, 2.0**28)), far, value)))
 
 
 def acosh(x: Expr) -> Expr:
@@ -315,12 +315,12 @@ def pow(x: Expr, y: Expr) -> Expr:
     size = settled(exp(settled(y * settled(log(tirx.abs(x))))))
     exact = tirx.And(tirx.EQ(tirx.floor(x), x), tirx.EQ(tirx.floor(y), y))
     exact = tirx.And(exact, tirx.And(tirx.GE(y, zero), tirx.LT(size, _c(x, 2.0**52))))
-    size = T.bind(tirx.Select(exact, tirx.nearbyint(size), size))
+    size = T.bind(select(exact, tirx.nearbyint(size), size))
     half = T.bind(y * _c(x, 0.5))
     whole, odd = tirx.EQ(tirx.floor(y), y), tirx.NE(tirx.floor(half), half)
-    negative = tirx.Select(whole, tirx.Select(odd, zero - size, size), _c(x, math.nan))
-    value = tirx.Select(tirx.LT(x, zero), negative, size)
-    return T.bind(tirx.Select(tirx.Or(tirx.EQ(y, zero), tirx.EQ(x, one)), one, value))
+    negative = select(whole, select(odd, zero - size, size), _c(x, math.nan))
+    value = select(tirx.LT(x, zero), negative, size)
+    return T.bind(select(tirx.Or(tirx.EQ(y, zero), tirx.EQ(x, one)), one, value))
 
 
 FUNCTIONS: dict[str, Callable[..., Expr]] = {

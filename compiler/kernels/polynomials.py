@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from tvm import tirx
+from tvm.ir import Call
 from tvm.script.ir_builder import tirx as T
 
 from compiler.kernels.value import Expr, element_type, lanes_of, typed
@@ -32,6 +33,14 @@ def like(x: Expr, value: float, dtype: str = "float32") -> Expr:
     lanes = lanes_of(x)
     constant = tirx.const(value, dtype)
     return constant if lanes == 1 else tirx.Broadcast(constant, lanes)
+
+
+def select(condition: Expr, one: Expr, other: Expr) -> Expr:
+    """One of two vectors of floats, by way of a reinterpretation that does nothing: TVM takes the
+    two for the ends of a range, and fails to multiply that with a variable (a zero of integers).
+    """
+    chosen = tirx.Select(condition, one, other)
+    return Call(tirx.reinterpret("int32", tirx.const(0.0)).op, [chosen], ret_ty=chosen.ty)
 
 
 def settled(x: Expr) -> Expr:
@@ -65,7 +74,7 @@ def exp(x: Expr) -> Expr:
     bounded = T.bind(tirx.min(like(x, 89.0), tirx.max(like(x, -86.6), x)))
     # half of 2^n, as 2^128 has no bits of its own
     p, half = _exponential(bounded, ROUNDING - 1)
-    return T.bind(tirx.Select(tirx.LT(x, like(x, -86.6)), like(x, 0.0), (p + p) * half))
+    return T.bind(select(tirx.LT(x, like(x, -86.6)), like(x, 0.0), (p + p) * half))
 
 
 def _exponential(x: Expr, rounding: float) -> tuple[Expr, Expr]:
@@ -98,8 +107,8 @@ def log(x: Expr) -> Expr:
         )
     )  # in [0.5, 1)
     small = tirx.LT(mantissa, like(x, 0.707106781186547524))
-    exponent = T.bind(exponent - tirx.Select(small, like(x, 1.0), like(x, 0.0)))
-    m = T.bind(tirx.Select(small, mantissa + mantissa, mantissa) - like(x, 1.0))
+    exponent = T.bind(exponent - select(small, like(x, 1.0), like(x, 0.0)))
+    m = T.bind(select(small, mantissa + mantissa, mantissa) - like(x, 1.0))
     square = T.bind(m * m)
     p = horner(
         m,
@@ -108,9 +117,9 @@ def log(x: Expr) -> Expr:
     )  # fmt: skip
     p = T.bind(p * m * square + exponent * like(x, -2.12194440e-4) - square * like(x, 0.5))
     value = T.bind(m + p + exponent * like(x, 0.693359375))
-    value = tirx.Select(tirx.EQ(x, like(x, float("inf"))), x, value)
-    value = tirx.Select(tirx.EQ(x, like(x, 0.0)), like(x, float("-inf")), value)
-    return T.bind(tirx.Select(tirx.GE(x, like(x, 0.0)), value, like(x, float("nan"))))
+    value = select(tirx.EQ(x, like(x, float("inf"))), x, value)
+    value = select(tirx.EQ(x, like(x, 0.0)), like(x, float("-inf")), value)
+    return T.bind(select(tirx.GE(x, like(x, 0.0)), value, like(x, float("nan"))))
 
 
 def erf(x: Expr) -> Expr:

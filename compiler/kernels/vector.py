@@ -16,7 +16,7 @@ from tvm.script.ir_builder import tirx as T
 from tvm.sym import Analyzer
 
 from compiler.kernels import mathematics
-from compiler.kernels.polynomials import settled
+from compiler.kernels.polynomials import select, settled
 from compiler.kernels.value import Expr, element_type, key_of, lanes_of, typed
 
 BINARY = (
@@ -181,6 +181,8 @@ class Evaluator:
             return mathematics.call(expr, vectors)
         if isinstance(expr, tirx.Cast):
             return tirx.Cast(typed(element_type(expr), widest), vectors[0])
+        if isinstance(expr, tirx.Select) and element_type(expr).startswith("float"):
+            return select(*vectors)
         return type(expr)(*vectors)
 
     def _chosen(self, index: Expr) -> bool:

@@ -37,6 +37,32 @@ def test_tensors_without_elements() -> None:
     )
 
 
+@pytest.mark.parametrize("number", range(4))
+def test_products_with_one_of_two(number: int) -> None:
+    """Each of them used twice, so that TVM looks for its range."""
+    x, y = values((3, 21)), values((3, 21), seed=1)
+    x64, y64 = x.astype(np.float64), y.astype(np.float64)
+    less = x < y
+
+    def emit(a: relax.Var, b: relax.Var) -> relax.Expr:
+        chosen = R.where(R.less(a, b), a, b)
+        product = [
+            R.multiply(a, R.maximum(b, a)),
+            R.multiply(R.minimum(b, a), a),
+            R.multiply(a, chosen),
+            R.multiply(chosen, R.add(a, b)),
+        ][number]
+        return R.multiply(product, R.add(product, a))
+
+    product = [
+        x64 * np.maximum(x64, y64),
+        x64 * np.minimum(x64, y64),
+        x64 * np.where(less, x64, y64),
+        np.where(less, x64, y64) * (x64 + y64),
+    ][number]
+    check(emit, [x, y], (product * (product + x64)).astype(np.float32))
+
+
 @pytest.mark.parametrize("size", [1, 7, 15, 16, 17, 100003])
 def test_rows_of_any_length(size: int) -> None:
     x = values((size,))
