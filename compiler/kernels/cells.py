@@ -34,9 +34,11 @@ def softsign(x: Expr) -> Expr:
 
 
 def softplus(x: Expr) -> Expr:
-    """max(x, 0) + log(1 + exp(-|x|)), which no x overflows."""
+    """max(x, 0) + log(1 + exp(-|x|)), which no x overflows, and what the inner sum loses of exp."""
     power = settled(polynomials.exp(settled(like(x, 0.0) - _size(x))))
-    return settled(relu(x) + polynomials.log(settled(power + like(x, 1.0))))
+    total = settled(power + like(x, 1.0))
+    lost = settled(power - (total - like(x, 1.0)))
+    return settled(relu(x) + (polynomials.log(total) + lost / total))
 
 
 def leaky_relu(x: Expr, alpha: float) -> Expr:

@@ -62,8 +62,13 @@ def celu(b: Builder, x: Value, *, alpha: float = 1.0) -> Value:
 
 
 def softplus(b: Builder, x: Value) -> Value:
-    """max(x, 0) + log(1 + exp(-|x|)), which no x overflows."""
-    tail = b(R.log, b(R.add, b(R.exp, b(R.negative, b(R.abs, x))), 1.0))
+    """max(x, 0) + log(1 + exp(-|x|)), which no x overflows. What the sum loses of a small power is
+    added again: log(s + lost) = log s + lost / s but for lost^2.
+    """
+    power = b(R.exp, b(R.negative, b(R.abs, x)))
+    total = b(R.add, power, 1.0)
+    lost = b(R.subtract, power, b(R.subtract, total, 1.0))
+    tail = b(R.add, b(R.log, total), b(R.divide, lost, total))
     return b(R.add, b(R.maximum, x, 0.0), tail)
 
 

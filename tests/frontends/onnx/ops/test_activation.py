@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from frontends.model import Model, ModelError
+from tests.frontends.onnx.conftest import execute
 
 Agrees = Callable[..., Model]
 
@@ -19,6 +20,13 @@ ACTIVATIONS = [
 def test_activation(agrees: Agrees, op: str) -> None:
     feeds = {"x": np.array([[-100, -3, -0.5, 0, 0.5, 3, 80]], np.float32)}
     agrees(f"g (float[1,7] x) => (float[1,7] y) {{ y = {op}(x) }}", 18, feeds=feeds)
+
+
+def test_what_is_almost_nothing_keeps_its_digits(load: Agrees) -> None:
+    model = load("g (float[3] x) => (float[3] y) { y = Softplus(x) }")
+    x = np.array([-14, -17, -30], np.float32)
+    [got] = execute(model, {"x": x})
+    np.testing.assert_allclose(got, np.log1p(np.exp(x.astype(np.float64))), rtol=1e-6)
 
 
 @pytest.mark.parametrize("approximate", ["none", "tanh"])
