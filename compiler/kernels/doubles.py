@@ -116,8 +116,9 @@ def _series(x: Expr, coefficients: Sequence[float]) -> Expr:
 
 
 def _odd(x: Expr, value: Expr) -> Expr:
-    """As value, of |x|, but with the sign of x."""
-    return T.bind(select(tirx.LT(x, _c(x, 0.0)), _c(x, 0.0) - value, value))
+    """As value, of |x|, but with the sign of x; 0 as it is."""
+    value = select(tirx.LT(x, _c(x, 0.0)), _c(x, 0.0) - value, value)
+    return T.bind(select(tirx.EQ(x, _c(x, 0.0)), x, value))
 
 
 def erf(x: Expr) -> Expr:
@@ -287,19 +288,24 @@ def cosh(x: Expr) -> Expr:
     return T.bind(e + _c(x, 0.25) / e)
 
 
+def _unless_far(x: Expr, value: Expr) -> Expr:
+    """log 2x where x is so large that value overflows."""
+    far = T.bind(log(x) + _c(x, math.log(2)))
+    return settled(select(tirx.GT(x, _c(x, 2.0**28)), far, value))
+
+
 def asinh(x: Expr) -> Expr:
     x = T.bind(x)
     a = T.bind(tirx.abs(x))
     root = settled(tirx.sqrt(a * a + _c(x, 1.0)))
-    value = _log1p(settled(a + a * a / (root + _c(x, 1.0))))
-    far = T.bind(log(a) + _c(x, math.log(2)))  # where the square overflows
-    return _odd(x, settled(select(tirx.GT(a, _c(x, 2.0**28)), far, value)))
+    return _odd(x, _unless_far(a, _log1p(settled(a + a * a / (root + _c(x, 1.0))))))
 
 
 def acosh(x: Expr) -> Expr:
     x = T.bind(x)
     over = settled(x - _c(x, 1.0))
-    return _log1p(settled(over + tirx.sqrt(over) * tirx.sqrt(x + _c(x, 1.0))))
+    value = _log1p(settled(over + tirx.sqrt(over) * tirx.sqrt(x + _c(x, 1.0))))
+    return _unless_far(x, value)
 
 
 def atanh(x: Expr) -> Expr:

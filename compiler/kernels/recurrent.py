@@ -133,8 +133,9 @@ class _Emitter:
         s = self.shape
         self.state = T.alloc_buffer((2 * s.half,), "float32", layout=None)
         if self.parts > 1:
-            most = max(part.gates for part in s.cell.parts) * self.rows * self.vectors * s.lanes
-            self.begun = T.alloc_buffer((self.parts * most,), "float32", layout=None)
+            most = max(part.gates for part in s.cell.parts)  # no other part may write there
+            self.apiece = most * self.rows * self.vectors * s.lanes
+            self.begun = T.alloc_buffer((self.parts * self.apiece,), "float32", layout=None)
         for n, start in enumerate(self.starts):
             within = (2 * s.cell.kept * s.directions, s.batch, s.units)
             store_value(self.state, start, s.lanes, within, (n * s.directions, 0, 0))
@@ -289,7 +290,7 @@ class _Emitter:
         count = self.vectors * gates
         acc = registers(self.rows * count, lanes)
         slots = [vector_at(i * lanes, lanes) for i in range(self.rows * count)]
-        left = [vector_at((turn.own * len(slots) + i) * lanes, lanes) for i in range(len(slots))]
+        left = [vector_at(turn.own * self.apiece + i * lanes, lanes) for i in range(len(slots))]
         zero = spread(tirx.const(0.0, "float32"), lanes)
         for slot, place in zip(slots, left, strict=True):
             T.buffer_store(acc, zero if turn.begins else self.begun[place], [slot])

@@ -61,11 +61,23 @@ def test_small_values_keep_their_digits(name: str) -> None:
 
 
 def test_large_values_do_not_overflow_early() -> None:
-    x = np.array([-1e300, -710.3, -30.0, -1.0, 0.0, 1.0, 30.0, 710.3, 1e300])
+    x = np.array([-1.7e308, -710.3, -30.0, -1.0, 0.0, 1.0, 30.0, 710.3, 1.7e308])
     names = {"asinh": np.arcsinh, "acosh": np.arccosh, "sinh": np.sinh, "cosh": np.cosh}
     with np.errstate(all="ignore"):
         wanted = [np.asarray(function(x)) for function in names.values()]
     check(lambda a: tuple(getattr(R, n)(a) for n in names), [x], *wanted, profiles=[NARROW])
+
+
+@pytest.mark.parametrize("name", ODD.keys() - {"sin", "tan"})
+def test_nothing_keeps_its_sign(name: str) -> None:
+    """1 / -0 is another infinity than 1 / 0."""
+    x = np.array([-0.0, 0.0])
+    check(
+        lambda a: relax.op.divide(relax.const(1.0, "float64"), getattr(R, name)(a)),
+        [x],
+        np.array([-np.inf, np.inf]),
+        profiles=[NARROW],
+    )
 
 
 def test_what_has_a_steep_end() -> None:

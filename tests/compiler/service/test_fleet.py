@@ -30,7 +30,7 @@ def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Options:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests/compiler")]))
     monkeypatch.setattr(fleets, "HASTE_S", 0.2)
     database = str(tmp_path / "jobs.sqlite")
-    return Options(database, lease_s=1.0, grace_s=0.5, command=(*COMMAND, "succeed"))
+    return Options(database, lease_s=3.0, grace_s=0.5, command=(*COMMAND, "succeed"))
 
 
 def until(fleet: Fleet, holds: Callable[[], object]) -> None:

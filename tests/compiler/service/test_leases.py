@@ -125,10 +125,10 @@ def test_only_the_last_holder_of_the_fence_is_heard(store: Store, short: Leases,
 
 
 def test_a_lease_lives_while_it_is_renewed(database: Database, new: New) -> None:
-    leases = Leases(database, 1.0)
+    leases = Leases(database, 2.0)
     claim = taken(leases)
     for _ in range(4):
-        time.sleep(0.3)
+        time.sleep(0.6)
         assert leases.beat(claim)
         assert leases.claim("other", "t2") is None
 
