@@ -132,9 +132,9 @@ class _Emitter:
     def emit(self) -> None:
         s = self.shape
         self.state = T.alloc_buffer((2 * s.half,), "float32", layout=None)
+        most = max(part.gates for part in s.cell.parts)
+        self.apiece = most * self.rows * self.vectors * s.lanes  # no other thread may write there
         if self.parts > 1:
-            most = max(part.gates for part in s.cell.parts)  # no other part may write there
-            self.apiece = most * self.rows * self.vectors * s.lanes
             self.begun = T.alloc_buffer((self.parts * self.apiece,), "float32", layout=None)
         for n, start in enumerate(self.starts):
             within = (2 * s.cell.kept * s.directions, s.batch, s.units)

@@ -16,7 +16,7 @@ from onnx import TensorProto, helper
 from tvm import relax
 
 from frontends.onnx.builder import Builder, Elements, Value, dtype
-from frontends.onnx.fold import fold
+from frontends.onnx.fold import fold, foldable
 from frontends.onnx.graph import Node
 
 # Which inputs of an operator it hands on. Of Concat all.
@@ -25,6 +25,7 @@ MOVED: Mapping[str, Sequence[int]] = {
     "Concat": range(1000),
     "Where": (1, 2),
 }
+Plain = Callable[[Sequence[Value | None]], Sequence[Value]]
 INTEGERS = (TensorProto.INT32, TensorProto.INT64)
 # An operator of two elements, and what as the second one changes nothing.
 PAIRED: Mapping[str, tuple[Callable[[int, int], int], int | None]] = {
@@ -48,7 +49,7 @@ def computed(
     node: Node,
     inputs: Sequence[Value | None],
     opsets: Mapping[str, int],
-    plain: Callable[[Sequence[Value | None]], Sequence[Value]],
+    plain: Plain,
 ) -> Sequence[Value] | None:
     """The node's result, with its elements noted. None: it is one like any other."""
     if node.domain or not any(
@@ -57,7 +58,7 @@ def computed(
         return None
     made = None
     if node.op in MOVED:
-        made = _moved(b, node, inputs, opsets)
+        made = _moved(b, node, inputs, opsets, plain)
     elif node.op in PAIRED and len(inputs) == 2:
         made = _paired(b, node.op, *map(b.elements, inputs))
     if made is None:
@@ -81,7 +82,11 @@ def _kind(node: Node, inputs: Sequence[Value | None]) -> Any:
 
 
 def _moved(
-    b: Builder, node: Node, inputs: Sequence[Value | None], opsets: Mapping[str, int]
+    b: Builder,
+    node: Node,
+    inputs: Sequence[Value | None],
+    opsets: Mapping[str, int],
+    plain: Plain,
 ) -> Elements | None:
     """By the node itself, of the elements' numbers in a list."""
     if node.op == "Cast" and node.attributes["to"] not in INTEGERS:
@@ -94,11 +99,12 @@ def _moved(
             continue
         if (elements := b.elements(value)) is None:
             return None
-        given.append(len(listed) + np.arange(elements.size).reshape(elements.shape))
+        given.append(np.asarray(len(listed) + np.arange(elements.size).reshape(elements.shape)))
         listed += elements.flat
     if any(isinstance(v, relax.Var) for v in given):
         return None
-    if (made := fold(node, given, opsets)) is None:
+    made = fold(node, given, opsets) if foldable(node, given) else plain(given)
+    if made is None or not isinstance(made[0], np.ndarray):
         return None
     found = np.empty(made[0].shape, object)
     for at, place in np.ndenumerate(made[0]):

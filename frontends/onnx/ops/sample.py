@@ -7,6 +7,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -264,6 +265,9 @@ def _roi_maximum(b: Builder, images: Value, rows: Samples, columns: Samples) -> 
     return b(R.max, b.reshape(best, dims), axis=[3, 5])
 
 
+UNSHIFTED = "output_half_pixel"  # all that there was before opset 16
+
+
 def roi_align(
     b: Builder,
     x: Value,
@@ -362,5 +366,5 @@ OPS: Table = {
     "DeformConv": deform_conv,
     "GridSample": grid_sample,
     "MaxRoiPool": max_roi_pool,
-    "RoiAlign": roi_align,
+    "RoiAlign": {10: partial(roi_align, coordinate_transformation_mode=UNSHIFTED), 16: roi_align},
 }

@@ -122,6 +122,44 @@ def test_a_slice_of_constants_is_cut_as_the_standard_has_it(agrees: Load) -> Non
     )
 
 
+AS_KERNELS_DO = [
+    ("Unsqueeze<axes=[2, 0]>(w)", 11, {"w": (2, 3)}),
+    ("Squeeze<axes=[2, 1, 0]>(w)", 11, {"w": (1, 1, 1, 5, 1)}),
+    ("Softmax<axis=1>(w)", 11, {"w": (2, 3, 2)}),
+    ("LogSoftmax(w)", 17, {"w": np.array([[0, 200]], np.float32)}),
+    ("LpNormalization<p=1>(w)", 17, {"w": np.array([[1, -2, 3]], np.float32)}),
+    (
+        "RoiAlign<output_height=1, output_width=1, sampling_ratio=1>(w, r, n)",
+        10,
+        {"w": (1, 1, 4, 4), "r": np.array([[0, 0, 3, 3]], np.float32), "n": [0]},
+    ),
+    ("LpPool<kernel_shape=[3], strides=[2], ceil_mode=1>(w)", 18, {"w": (1, 1, 4)}),
+]
+
+
+@pytest.mark.parametrize(("node", "opset", "known"), AS_KERNELS_DO, ids=lambda v: str(v)[:12])
+def test_constants_are_computed_as_at_run_time(
+    agrees: Load, node: str, opset: int, known: dict[str, object]
+) -> None:
+    """The standard's evaluator is wrong here."""
+    agrees(f"g (float[1] x) => (float[] y) {{ c = {node} y = Add(c, x) }}", opset, **known)
+
+
+def test_what_is_quantised_now_saturates(agrees: Load) -> None:
+    agrees(
+        "g (uint8[1] x) => (uint8[] y) { q = QuantizeLinear(w, s, z) y = Max(q, x) }",
+        w=np.array([-1e10, 3, 1e10], np.float32),
+        s=np.float32(1),
+        z=np.uint8(0),
+    )
+
+
+def test_a_shape_from_behind_the_end_is_empty(load: Load) -> None:
+    nodes = "s = Shape<end=-3>(x) r = ReduceSum(x) y = Reshape(r, s)"
+    model = load(f"g (float[2,3] x) => (float[] y) {{ {nodes} }}")
+    assert model.signature.outputs[0].shape == ()
+
+
 MADE = [
     ("float[1,1,2,2] x", "y = Resize(x, , , w)", [1, 1, 10**6, 10**9]),
     ("float[2] x", 'y = Pad<mode="edge">(x, w)', [0, 10**9]),
