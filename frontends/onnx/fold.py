@@ -50,9 +50,11 @@ CONDITIONS: dict[str, Callable[..., bool]] = {
     "Cast": lambda node, x: node.attributes["to"] != TensorProto.FLOAT8E8M0,
     "OneHot": lambda node, *inputs: all(v.dtype.kind in "iu" for v in inputs),
     "QuantizeLinear": lambda node, x, scale, *_: _is_moderate(x, scale),
-    "ReduceProd": lambda node, x, *_: _is_wide(x),
-    "ReduceSum": lambda node, x, *_: _is_wide(x),
-    "ReduceSumSquare": lambda node, x, *_: _is_wide(x),
+    **dict.fromkeys(("Gemm", "ReduceL2", "ReduceMean"), lambda node, x, *_: _is_wide_float(x)),
+    **dict.fromkeys(
+        ("ReduceL1", "ReduceProd", "ReduceSum", "ReduceSumSquare"),
+        lambda node, x, *_: x.dtype.kind in "iu" or _is_wide_float(x),
+    ),
     "Unique": lambda node, x: node.attributes.get("sorted", 1) == 1,
 }
 
@@ -70,12 +72,20 @@ def foldable(node: Node, inputs: Sequence[Any]) -> bool:
     if not known or node.domain:
         return False
     condition = CONDITIONS.get(node.op)
-    return node.op in FOLDED if condition is None else condition(node, *inputs)
+    return node.op in FOLDED if condition is None else bool(_told(condition, node, *inputs))
 
 
-def _is_wide(x: Array) -> bool:
-    """Whether numpy adds up in the type itself: narrow floats stand still at some size."""
-    return x.dtype.kind in "iu" or x.dtype in (np.float32, np.float64)
+def _told(function: Callable[..., Any], *given: Any) -> Any:
+    """None where inputs or attributes are missing, or too many: converters say that better."""
+    try:
+        return function(*given)
+    except (KeyError, TypeError):
+        return None
+
+
+def _is_wide_float(x: Array) -> bool:
+    """Narrow ones, in which numpy adds up, stand still at some size; integers lose digits."""
+    return x.dtype in (np.float32, np.float64)
 
 
 def _is_moderate(x: Array, scale: Array) -> bool:
@@ -89,8 +99,8 @@ def fold(
 ) -> tuple[Array, ...] | None:
     """The node's outputs; None where the reference evaluator cannot compute them."""
     present = [v for v in inputs if v is not None]
-    if elements := ELEMENTS.get(node.op):
-        affordable(elements(*inputs), max((v.itemsize for v in present), default=8))
+    if elements := _told(ELEMENTS.get(node.op, lambda *_: 0), *inputs):
+        affordable(elements, max((v.itemsize for v in present), default=8))
     if node.op == "ConstantOfShape":  # the one that 'light' models fill all their weights with
         value = node.attributes.get("value", np.zeros(1, np.float32)).reshape(-1)[0]
         return (np.broadcast_to(value, [int(d) for d in present[0]]),)

@@ -122,6 +122,17 @@ def test_a_slice_of_constants_is_cut_as_the_standard_has_it(agrees: Load) -> Non
     )
 
 
+def test_standardised_weights_are_constants(load: Load) -> None:
+    model = load(
+        """g (float[1,2,5,5] x) => (float[] y) {
+            mean = ReduceMean<axes=[1, 2, 3]>(w) flat = Sub(w, mean)
+            size = ReduceL2<axes=[1, 2, 3]>(flat) even = Div(flat, size) y = Conv(x, even)
+        }""",
+        w=(3, 2, 3, 3),
+    )
+    assert ops(model) == ["nn.conv2d"]
+
+
 AS_KERNELS_DO = [
     ("Unsqueeze<axes=[2, 0]>(w)", 11, {"w": (2, 3)}),
     ("Squeeze<axes=[2, 1, 0]>(w)", 11, {"w": (1, 1, 1, 5, 1)}),
@@ -158,6 +169,12 @@ def test_a_shape_from_behind_the_end_is_empty(load: Load) -> None:
     nodes = "s = Shape<end=-3>(x) r = ReduceSum(x) y = Reshape(r, s)"
     model = load(f"g (float[2,3] x) => (float[] y) {{ {nodes} }}")
     assert model.signature.outputs[0].shape == ()
+
+
+@pytest.mark.parametrize("node", ["Tile(w)", "Range(w)", "QuantizeLinear(w)", "OneHot(w)"])
+def test_an_input_that_is_missing_is_told(load: Load, node: str) -> None:
+    with pytest.raises(ModelError, match="missing a required argument"):
+        load(f"g (float[2] x) => (float[2] y) {{ c = {node} y = Add(c, x) }}", w=(2,))
 
 
 MADE = [
