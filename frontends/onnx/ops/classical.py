@@ -115,16 +115,16 @@ NAMES = {"int64": "int64s", "float": "floats", "float32": "floats", "float64": "
 
 def label_encoder(b: Builder, x: Value, **attributes: Any) -> Value:
     """The value that stands beside a key; the default for what is no key."""
-    if any("string" in name for name in attributes):
+    if attributes.keys() & {"keys_strings", "values_strings", "classes_strings"}:
         raise ModelError("labels are strings; only numbers compile. Map them outside of the model")
     keys, values = (_listed(attributes, side) for side in ("keys", "values"))
     default = attributes.get("default_tensor")
     if default is None:
-        known = [attributes[n] for n in ("default_int64", "default_float") if n in attributes]
-        default = np.asarray(known[0] if known else (-1 if values.dtype.kind == "i" else -0.0))
+        whole = values.dtype.kind in "iu"
+        default = attributes.get(*("default_int64", -1) if whole else ("default_float", -0.0))
     extra = attributes.keys() - {f"{s}_{k}" for s in ("keys", "values") for k in
                                  ("tensor", "int64s", "floats")}  # fmt: skip
-    extra -= {"default_tensor", "default_int64", "default_float"}
+    extra -= {"default_tensor", "default_int64", "default_float", "default_string"}
     if extra or keys.size != values.size:
         raise ModelError(f"needs one list of keys and one of values, has {sorted(attributes)}")
     affordable(float(size(x)) * keys.size, 1)

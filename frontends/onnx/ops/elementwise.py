@@ -237,6 +237,18 @@ def dropout(
     return x, np.ones(shape(x), bool)
 
 
+def dropout_7(
+    b: Builder,
+    x: Value,
+    *,
+    ratio: float = 0.5,
+    is_test: int = 1,
+    consumed_inputs: tuple[int, ...] = (),
+) -> tuple[Value, Value]:
+    """The mask is of x's type."""
+    return x, np.ones(shape(x), dtype(x))
+
+
 def dropout_attribute(
     b: Builder,
     x: Value,
@@ -258,7 +270,7 @@ OPS: Table = {
     "Cast": cast,
     "CastLike": cast_like,
     "Clip": {1: clip_attributes, 11: clip},
-    "Dropout": {1: dropout_attribute, 12: dropout},
+    "Dropout": {1: dropout_7, 10: dropout_attribute, 12: dropout},
     "Identity": identity,
     "IsInf": is_inf,
     "Max": variadic(R.maximum),

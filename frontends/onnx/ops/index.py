@@ -10,7 +10,6 @@ from frontends.onnx.builder import (
     Value,
     affordable,
     axis_of,
-    constant,
     dtype,
     integers,
     rank,
@@ -107,8 +106,8 @@ def one_hot(b: Builder, indices: Value, depth: Value, values: Value, *, axis: in
     places = b.cast(places, "int64") if "int" not in dtype(places) else places
     wrapped = b(R.where, b(R.less, places, 0), b(R.add, places, count), places)
     row = np.arange(count, dtype=dtype(wrapped)).reshape([-1] + [1] * (rank(indices) - axis))
-    off, on = constant(values, "values")
-    return b(R.where, b(R.equal, wrapped, row), np.asarray(on), np.asarray(off))
+    off, on = (b.reshape(b.pick(values, [range(n, n + 1)]), ()) for n in (0, 1))
+    return b(R.where, b(R.equal, wrapped, row), on, off)
 
 
 def top_k(

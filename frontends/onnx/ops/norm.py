@@ -5,7 +5,6 @@ import math
 import numpy as np
 from onnx import helper
 
-from frontends.model import ModelError
 from frontends.onnx.builder import Builder, R, Table, Value, axis_of, dtype, rank, shape
 
 
@@ -41,9 +40,9 @@ def batch_norm(
             for old, new in ((mean, here), (var, spread))
         ]  # fmt: skip
         return (y, *moved)
-    if not spatial:
-        raise ModelError("attribute spatial must be 1")
     wide = (1, shape(x)[1]) + (1,) * (rank(x) - 2) if rank(x) > 1 else (1,)
+    if not spatial:
+        wide = (1, *shape(x)[1:])
     if all(isinstance(v, np.ndarray) for v in (scale, bias, mean, var)):
         factor = np.float64(scale) / np.sqrt(np.float64(var) + epsilon)
         offset = np.float64(bias) - np.float64(mean) * factor

@@ -201,8 +201,9 @@ def qlinear_matmul(
     scale: Value,
     zero: Value,
 ) -> Value:
-    if max(map(size, (x_scale, y_scale, scale, zero))) > 1:
-        raise ModelError("scales by rows or columns are not implemented; one a tensor is")
+    """Scales: one, for y one a column."""
+    if max(map(size, (x_scale, scale, zero))) > 1 or rank(y_scale) > 1:
+        raise ModelError("scales by rows are not implemented; one a tensor or a column is")
     total = matmul_integer(b, x, y, x_zero, y_zero)
     return _rescaled(b, total, (x_scale, y_scale, scale), zero, 0)
 

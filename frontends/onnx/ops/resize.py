@@ -7,6 +7,7 @@ definition, one constant linear map along each axis: an index for nearest, a mat
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -261,7 +262,7 @@ def resize(
         outputs, factors = _from_sizes(lengths, integers(sizes, "sizes"), keep_aspect_ratio_policy)
     else:
         factors = [float(v) for v in constant(scales, "scales").reshape(-1)]
-        outputs = [math.floor(n * f) for n, f in zip(lengths, factors, strict=True)]
+        outputs = [_floor(n, f) for n, f in zip(lengths, factors, strict=True)]
     if min(outputs, default=1) < 1:
         raise ModelError(f"the result would have the dimensions {outputs}")
     regions = [(0.0, 1.0)] * len(along)
@@ -269,7 +270,7 @@ def resize(
         flat = [float(v) for v in constant(roi, "roi").reshape(-1)]
         regions = list(zip(flat[: len(along)], flat[len(along) :], strict=True))
         outputs = [
-            math.floor(n * (e - s) * f) if sizes is None else o
+            _floor(n, f * (e - s)) if sizes is None else o
             for n, (s, e), f, o in zip(lengths, regions, factors, outputs, strict=True)
         ]
     rows = zip(along, lengths, outputs, factors, regions, strict=True)
@@ -286,6 +287,11 @@ def resize(
     return apply(b, x, axes_of, method)
 
 
+def _floor(length: int, factor: float) -> int:
+    """In float32, as ONNX Runtime has it: ten times 0.7 is seven."""
+    return math.floor(np.float32(length) * np.float32(factor))
+
+
 def _from_sizes(
     lengths: Sequence[int], sizes: Sequence[int], policy: str
 ) -> tuple[list[int], list[float]]:
@@ -299,15 +305,13 @@ def _from_sizes(
 
 
 def resize_10(b: Builder, x: Value, scales: Value, *, mode: str = "nearest") -> Value:
-    return resize(
-        b,
-        x,
-        None,
-        scales,
-        mode=mode,
-        coordinate_transformation_mode="asymmetric",
-        nearest_mode="floor",
-    )
+    """The nearest pixel is the one before where an axis grows, the one behind where it shrinks."""
+    plain = partial(resize, mode=mode, coordinate_transformation_mode="asymmetric")
+    if mode != "nearest":
+        return plain(b, x, None, scales)
+    factors = constant(scales, "scales")
+    grown = plain(b, x, None, np.maximum(factors, 1), nearest_mode="floor")
+    return plain(b, grown, None, np.minimum(factors, 1), nearest_mode="ceil")
 
 
 def upsample_attribute(

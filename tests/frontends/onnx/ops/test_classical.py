@@ -22,6 +22,8 @@ CASES = [
     ("Imputer", [HOLES], {"imputed_value_floats": [7.0], "replaced_value_float": float("nan")}),
     ("LabelEncoder", [IDS], {"keys_int64s": [1, 2, 3], "values_floats": [0.5, 1.5, 2.5],
                            "default_float": -3.0}),
+    ("LabelEncoder", [IDS], {"keys_int64s": [1, 2], "values_floats": [0.5, 1.5],
+                             "default_int64": 4, "default_string": "_Unused"}),
     ("LabelEncoder", [HOLES], {"keys_floats": [float("nan"), 2.0], "values_int64s": [4, 5],
                                "default_int64": -1}),
     ("LinearRegressor", [X], LINEAR | {"targets": 2}),

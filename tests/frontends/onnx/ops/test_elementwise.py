@@ -127,6 +127,12 @@ def test_dropout_is_nothing(load: Agrees) -> None:
     assert not model.module["main"].body.blocks[0].bindings[:-1]
 
 
+@pytest.mark.parametrize(("opset", "dtype"), [(7, "float32"), (10, "bool")])
+def test_the_type_of_a_dropout_s_mask(load: Agrees, opset: int, dtype: str) -> None:
+    model = load("g (float[3] x) => (float[3] y, float[] m) { y, m = Dropout(x) }", opset)
+    assert [tensor.dtype for tensor in model.signature.outputs] == ["float32", dtype]
+
+
 def test_an_unknown_attribute_is_named(load: Agrees) -> None:
     with pytest.raises(ModelError, match=r"node 'y' \(LeakyRelu.*'slope'"):
         load("g (float[3] x) => (float[3] y) { y = LeakyRelu<slope=0.5>(x) }")

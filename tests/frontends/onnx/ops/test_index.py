@@ -52,3 +52,7 @@ def test_top_k_indices(agrees: Agrees) -> None:
 def test_a_constant_index_outside_its_axis_is_refused(load: Agrees) -> None:
     with pytest.raises(ModelError, match="an index is outside the 4 elements"):
         load("g (float[3,4] x) => (float[] y) { y = Gather<axis=1>(x, i) }", i=[4])
+
+
+def test_one_hot_of_values_of_the_run(agrees: Agrees) -> None:
+    agrees("g (int64[3] x, float[2] v) => (float[] y) { y = OneHot(x, d, v) }", d=4)

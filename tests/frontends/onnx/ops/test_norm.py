@@ -68,3 +68,13 @@ def test_training_moves_the_statistics(agrees: Agrees) -> None:
         a=np.array([0.1, 0.2, 0.3], np.float32),
         c=np.array([1, 2, 3], np.float32),
     )
+
+
+@pytest.mark.parametrize("dims", ["3", "3,2"])
+def test_statistics_of_every_place(agrees: Agrees, dims: str) -> None:
+    given = ", ".join(f"float[{dims}] {name}" for name in "sbm")
+    agrees(
+        f"g (float[2,{dims}] x, {given}) => (float[] y) "
+        "{ v = Exp(s) y = BatchNormalization<spatial=0>(x, s, b, m, v) }",
+        8,
+    )

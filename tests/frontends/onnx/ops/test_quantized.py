@@ -62,6 +62,18 @@ def test_products_of_integers(agrees: Agrees) -> None:
     )
 
 
+def test_quantised_products_by_columns(agrees: Agrees) -> None:
+    agrees(
+        "g (int8[3,4] x) => (int8[] y) { y = QLinearMatMul(x, s, z, w, c, a, t, z) }",
+        s=np.float32(0.1),
+        t=np.float32(0.3),
+        z=np.int8(2),
+        w=np.random.default_rng(0).integers(-128, 127, (4, 3)).astype(np.int8),
+        c=ROWS["s"],
+        a=ROWS["z"],
+    )
+
+
 def test_products_of_quantised_numbers(agrees: Agrees) -> None:
     agrees(
         "g (uint8[3,4] x) => (uint8[] y) { y = QLinearMatMul(x, s, z, w, s, z, t, z) }",

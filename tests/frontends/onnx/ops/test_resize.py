@@ -50,6 +50,24 @@ def test_upsampling_of_old_opsets(load: Agrees, opset: int) -> None:
     assert model.signature.outputs[0].shape == (1, 2, 10, 12)
 
 
+@pytest.mark.parametrize("scales", [[1, 1, 0.6, 0.45], [1, 1, 1.4, 0.3], [1, 1, 2.3, 1]])
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+def test_resizing_of_opset_10(agrees: Agrees, mode: str, scales: list[float]) -> None:
+    text = f'g (float[1,1,7,10] x) => (float[] y) {{ y = Resize<mode="{mode}">(x, s) }}'
+    agrees(text, 10, s=np.array(scales, np.float32))
+
+
+@pytest.mark.parametrize(("scale", "length"), [(0.7, 7), (1.3, 13), (2.3, 23), (0.69, 6)])
+def test_lengths_are_computed_in_single_precision(
+    agrees: Agrees, scale: float, length: int
+) -> None:
+    model = agrees(
+        "g (float[1,1,1,10] x) => (float[] y) { y = Resize(x, , s) }",
+        s=np.array([1, 1, 1, scale], np.float32),
+    )
+    assert model.signature.outputs[0].shape == (1, 1, 1, length)
+
+
 def test_a_whole_factor_is_resize2d(load: Agrees) -> None:
     attributes = 'nearest_mode="floor", coordinate_transformation_mode="asymmetric"'
     text = f"g (float[1,2,5,6] x) => (float[] y) {{ y = Resize<{attributes}>(x, , s) }}"
