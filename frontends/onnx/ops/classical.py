@@ -121,7 +121,8 @@ def label_encoder(b: Builder, x: Value, **attributes: Any) -> Value:
     default = attributes.get("default_tensor")
     if default is None:
         whole = values.dtype.kind in "iu"
-        default = attributes.get(*("default_int64", -1) if whole else ("default_float", -0.0))
+        name, usual = ("default_int64", -1) if whole else ("default_float", -0.0)
+        default = attributes.get(name, usual)
     extra = attributes.keys() - {f"{s}_{k}" for s in ("keys", "values") for k in
                                  ("tensor", "int64s", "floats")}  # fmt: skip
     extra -= {"default_tensor", "default_int64", "default_float", "default_string"}
