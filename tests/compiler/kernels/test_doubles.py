@@ -68,7 +68,7 @@ def test_large_values_do_not_overflow_early() -> None:
     check(lambda a: tuple(getattr(R, n)(a) for n in names), [x], *wanted, profiles=[NARROW])
 
 
-@pytest.mark.parametrize("name", ODD.keys() - {"sin", "tan"})
+@pytest.mark.parametrize("name", sorted(ODD.keys() - {"sin", "tan"}))
 def test_nothing_keeps_its_sign(name: str) -> None:
     """1 / -0 is another infinity than 1 / 0."""
     x = np.array([-0.0, 0.0])
